@@ -1,0 +1,1 @@
+//! The stages, pure: normalize, attendance, engagement.

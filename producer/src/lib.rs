@@ -1,0 +1,1 @@
+//! Zoom in: the webhook ingress and the clock.

@@ -1,0 +1,3 @@
+//! The command line: reads the configuration and puts the roles together.
+
+fn main() {}

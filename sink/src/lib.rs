@@ -1,0 +1,1 @@
+//! Brevo out: client, limits, field mapping, ledger.
