@@ -2,5 +2,7 @@
 
 pub mod clock;
 mod stage;
+mod topics;
 
 pub use stage::{Outcome, Rejection, Stage, StateError, StateView, Task, Unit, View};
+pub use topics::{Route, TopicSettings};
