@@ -10,10 +10,16 @@ use std::borrow::Cow;
 pub fn normalise(text: &str) -> Option<Cow<'_, str>> {
     let text = text.trim();
     let (local, domain) = text.rsplit_once('@')?;
-    if local.is_empty() || domain.is_empty() || text.chars().any(|c| c.is_whitespace() || c.is_control()) {
+    if local.is_empty()
+        || domain.is_empty()
+        || text.chars().any(|c| c.is_whitespace() || c.is_control())
+    {
         return None;
     }
-    if text.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase()) {
+    if text
+        .bytes()
+        .all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase())
+    {
         return Some(Cow::Borrowed(text));
     }
     let domain = idna::domain_to_ascii(domain).ok()?;
@@ -35,14 +41,31 @@ mod tests {
 
     #[test]
     fn one_mailbox_has_one_spelling() {
-        assert_eq!(normalise(" Ann.Lee@Example.COM ").as_deref(), Some("ann.lee@example.com"));
-        assert_eq!(normalise("ann@bücher.example").as_deref(), Some("ann@xn--bcher-kva.example"));
-        assert_eq!(normalise("ann+zoom@example.com").as_deref(), Some("ann+zoom@example.com"));
+        assert_eq!(
+            normalise(" Ann.Lee@Example.COM ").as_deref(),
+            Some("ann.lee@example.com")
+        );
+        assert_eq!(
+            normalise("ann@bücher.example").as_deref(),
+            Some("ann@xn--bcher-kva.example")
+        );
+        assert_eq!(
+            normalise("ann+zoom@example.com").as_deref(),
+            Some("ann+zoom@example.com")
+        );
     }
 
     #[test]
     fn refuses_what_is_no_address() {
-        for text in ["", "  ", "ann", "@example.com", "ann@", "an n@example.com", "ann@exa\nmple.com"] {
+        for text in [
+            "",
+            "  ",
+            "ann",
+            "@example.com",
+            "ann@",
+            "an n@example.com",
+            "ann@exa\nmple.com",
+        ] {
             assert_eq!(normalise(text), None, "{text:?}");
         }
     }

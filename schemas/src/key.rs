@@ -9,7 +9,9 @@ pub const SEPARATOR: char = ' ';
 /// The part of `key` that decides the partition: all before the first space.
 #[must_use]
 pub fn partition_part(key: &[u8]) -> &[u8] {
-    key.iter().position(|byte| *byte == b' ').map_or(key, |end| &key[..end])
+    key.iter()
+        .position(|byte| *byte == b' ')
+        .map_or(key, |end| &key[..end])
 }
 
 /// The part of `key` after the first space; empty where there is none.

@@ -29,13 +29,17 @@ struct Parsed {
 #[derive(Debug, thiserror::Error)]
 pub enum WireError {
     /// Fewer bytes than a header, or another first byte than zero.
-    #[error("{record}: not in the Confluent wire format (no zero byte and schema id in front); was it written by another program?")]
+    #[error(
+        "{record}: not in the Confluent wire format (no zero byte and schema id in front); was it written by another program?"
+    )]
     Framing {
         /// The record type that was expected.
         record: &'static str,
     },
     /// A schema id that this version does not know.
-    #[error("{record}: unknown schema id {id}; it was written by a newer Rollcall or with ids of a registry: upgrade, or set log.kafka.schema_registry")]
+    #[error(
+        "{record}: unknown schema id {id}; it was written by a newer Rollcall or with ids of a registry: upgrade, or set log.kafka.schema_registry"
+    )]
     UnknownSchema {
         /// The record type that was expected.
         record: &'static str,
@@ -60,7 +64,9 @@ impl PartialEq for RecordSchema {
 
 impl std::fmt::Debug for RecordSchema {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RecordSchema").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("RecordSchema")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }
 
@@ -87,7 +93,10 @@ impl RecordSchema {
     #[must_use]
     pub fn encoder(&'static self) -> Encoder {
         let current = &self.parsed[0];
-        Encoder { id: current.id, config: SerializerConfig::new(&current.schema) }
+        Encoder {
+            id: current.id,
+            config: SerializerConfig::new(&current.schema),
+        }
     }
 
     /// Reads a value of this record type, borrowing from `bytes`.
@@ -100,13 +109,20 @@ impl RecordSchema {
             return Err(WireError::Framing { record: self.name });
         };
         let id = u32::from_be_bytes([*a, *b, *c, *d]);
-        let parsed = self
-            .parsed
-            .iter()
-            .find(|parsed| parsed.id == id)
-            .ok_or(WireError::UnknownSchema { record: self.name, id })?;
-        serde_avro_fast::from_datum_slice(datum, &parsed.schema)
-            .map_err(|source| WireError::Datum { record: self.name, source })
+        let parsed =
+            self.parsed
+                .iter()
+                .find(|parsed| parsed.id == id)
+                .ok_or(WireError::UnknownSchema {
+                    record: self.name,
+                    id,
+                })?;
+        serde_avro_fast::from_datum_slice(datum, &parsed.schema).map_err(|source| {
+            WireError::Datum {
+                record: self.name,
+                source,
+            }
+        })
     }
 }
 
@@ -122,8 +138,9 @@ impl Encoder {
         out.reserve(HEADER + 128);
         out.push(MAGIC);
         out.extend_from_slice(&self.id.to_be_bytes());
-        serde_avro_fast::to_datum(value, out, &mut self.config)
-            .expect("the Rust types fit their schemas, which a test holds, and a vector takes every write");
+        serde_avro_fast::to_datum(value, out, &mut self.config).expect(
+            "the Rust types fit their schemas, which a test holds, and a vector takes every write",
+        );
     }
 
     /// `value`, framed.
@@ -162,8 +179,12 @@ fn parse(current: &str, older: &[&str]) -> Vec<Parsed> {
     std::iter::once(&current)
         .chain(older)
         .map(|text| {
-            let schema: serde_avro_fast::Schema = text.parse().expect("compiled in, and parsed by a test");
-            Parsed { id: stable_id(&schema), schema }
+            let schema: serde_avro_fast::Schema =
+                text.parse().expect("compiled in, and parsed by a test");
+            Parsed {
+                id: stable_id(&schema),
+                schema,
+            }
         })
         .collect()
 }

@@ -139,7 +139,9 @@ pub struct Milestone<'a> {
 }
 
 /// What happened.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Ord, PartialOrd, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, Eq, PartialEq, Ord, PartialOrd, Hash, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum MilestoneKind {
     /// A symbol that a newer writer used and this version does not know.
@@ -175,7 +177,9 @@ pub struct Segment<'a> {
 }
 
 /// Whether the row may still change by itself.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Ord, PartialOrd, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, Eq, PartialEq, Ord, PartialOrd, Hash, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum RowState {
     /// A symbol that a newer writer used and this version does not know.
@@ -188,7 +192,9 @@ pub enum RowState {
 }
 
 /// Where the occurrence stands.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Ord, PartialOrd, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, Eq, PartialEq, Ord, PartialOrd, Hash, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
     /// A symbol that a newer writer used and this version does not know.
@@ -205,7 +211,9 @@ pub enum Phase {
 }
 
 /// What is known of the person's attendance.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Ord, PartialOrd, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, Eq, PartialEq, Ord, PartialOrd, Hash, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum AttendanceStatus {
     /// A symbol that a newer writer used and this version does not know.

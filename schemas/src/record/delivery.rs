@@ -49,7 +49,9 @@ pub struct Delivery<'a> {
 }
 
 /// How far it came.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Ord, PartialOrd, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, Eq, PartialEq, Ord, PartialOrd, Hash, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum DeliveryState {
     /// A symbol that a newer writer used and this version does not know.
@@ -68,7 +70,9 @@ pub enum DeliveryState {
 }
 
 /// What is done.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Ord, PartialOrd, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, Eq, PartialEq, Ord, PartialOrd, Hash, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Effect {
     /// A symbol that a newer writer used and this version does not know.

@@ -45,7 +45,9 @@ pub struct WebhookDelivery<'a> {
 }
 
 /// Which group is set.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Ord, PartialOrd, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, Eq, PartialEq, Ord, PartialOrd, Hash, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum RawKind {
     /// A symbol that a newer writer used and this version does not know.

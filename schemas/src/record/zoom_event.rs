@@ -195,7 +195,9 @@ pub struct SessionEnd {
 }
 
 /// What happened; names follow Zoom's webhook events.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Ord, PartialOrd, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, Eq, PartialEq, Ord, PartialOrd, Hash, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum EventKind {
     /// A symbol that a newer writer used and this version does not know.
