@@ -1,6 +1,7 @@
 //! Runs a stage exactly once over a store: tasks, folding, commit, recovery.
 
 pub mod clock;
+pub mod secret;
 mod stage;
 mod topics;
 
