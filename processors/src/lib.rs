@@ -1,1 +1,5 @@
 //! The stages, pure: normalize, attendance, engagement.
+
+pub mod attendance;
+pub mod engagement;
+pub mod normalize;
