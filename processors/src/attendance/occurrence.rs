@@ -5,7 +5,7 @@ use rollcall_schemas::record::{Phase, RowState};
 use serde::{Deserialize, Serialize};
 
 use super::fingerprint::Fingerprint;
-use super::grouping::{Group, group};
+use super::grouping::group;
 use super::meeting::Meeting;
 use super::settings::{AttendanceSettings, NoShowProof};
 

@@ -75,6 +75,8 @@ pub(super) struct Row {
     /// Id of the occurrence; of a series the meeting id.
     pub(super) about: String,
     pub(super) version: i64,
+    /// The version last written to the topic.
+    pub(super) written: i64,
     /// Whether there is a row: else a tombstone.
     pub(super) shown: bool,
     pub(super) fingerprint: u64,
@@ -226,8 +228,9 @@ impl Person {
 
     /// Puts in a seat.
     pub(super) fn put_seat(&mut self, seat: Seat) {
-        let key = |seat: &Seat| (seat.session, seat.user_id.clone());
-        let place = self.seats.partition_point(|known| key(known) < key(&seat));
+        let place = self
+            .seats
+            .partition_point(|known| (known.session, &known.user_id) < (seat.session, &seat.user_id));
         self.seats.insert(place, seat);
     }
 

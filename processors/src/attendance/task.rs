@@ -1,0 +1,347 @@
+//! The stage: records of `zoom.raw` in, events and rows out.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+use rollcall_eventlog::{Header, RecordBatch};
+use rollcall_runtime::{
+    Outcome, Rejection, Route, Stage, StateError, StateView, Task, TopicSettings, Unit, View,
+};
+use rollcall_schemas::catalogue::{
+    ENGAGEMENT_ATTENDANCE, ENGAGEMENT_OCCURRENCES, ZOOM_EVENTS, ZOOM_RAW,
+};
+use rollcall_schemas::key;
+use rollcall_schemas::record::{EventKind, RawRecord, ZoomEvent};
+use rollcall_schemas::wire::{ATTENDANCE_ROW, Encoder, OCCURRENCE_ROW, RAW_RECORD, ZOOM_EVENT};
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::cache::{decode, encode};
+use super::derive::{Role, Scene};
+use super::peak::peak;
+use super::roll::{Roll, due, email_of, role};
+use super::settings::AttendanceSettings;
+use super::stay::{Stay, clip, stays};
+use crate::normalize::{Normalized, Normalizer};
+
+/// Header of a tombstone on `engagement.attendance`: the version of the row that is no more, in
+/// decimal digits.
+pub const TOMBSTONE_VERSION: &str = "version";
+
+/// State key of the count of events.
+const SEQUENCE: &[u8] = b"n";
+/// Values kept in memory between units of work, per task.
+const MEMORY: usize = 100_000;
+
+/// The stage that normalizes what came in and takes the roll.
+#[derive(Clone, Debug)]
+pub struct Attendance {
+    settings: Arc<AttendanceSettings>,
+    routes: Arc<Routes>,
+}
+
+#[derive(Debug)]
+struct Routes {
+    events: Route,
+    occurrences: Route,
+    attendance: Route,
+}
+
+impl Attendance {
+    /// The stage, writing to the topics of `topics`.
+    #[must_use]
+    pub fn new(settings: AttendanceSettings, topics: &TopicSettings) -> Self {
+        Self {
+            settings: Arc::new(settings),
+            routes: Arc::new(Routes {
+                events: topics.route(&ZOOM_EVENTS),
+                occurrences: topics.route(&ENGAGEMENT_OCCURRENCES),
+                attendance: topics.route(&ENGAGEMENT_ATTENDANCE),
+            }),
+        }
+    }
+}
+
+impl Stage for Attendance {
+    fn name(&self) -> &'static str {
+        "attendance"
+    }
+
+    fn input(&self) -> &'static str {
+        ZOOM_RAW.name
+    }
+
+    fn view(&self) -> View {
+        View::Output(ZOOM_EVENTS.name)
+    }
+
+    fn task(&self, partition: u32) -> Box<dyn Task> {
+        Box::new(AttendanceTask {
+            stage: self.clone(),
+            partition,
+            normalizer: Normalizer::new(),
+            events: ZOOM_EVENT.encoder(),
+            occurrences: OCCURRENCE_ROW.encoder(),
+            attendance: ATTENDANCE_ROW.encoder(),
+            rolls: HashMap::default(),
+            touched: Vec::new(),
+            sequence: None,
+            idle_until: None,
+        })
+    }
+}
+
+struct AttendanceTask {
+    stage: Attendance,
+    partition: u32,
+    normalizer: Normalizer,
+    events: Encoder,
+    occurrences: Encoder,
+    attendance: Encoder,
+    rolls: HashMap<String, Roll, RandomState>,
+    /// Meetings of which something changed in this unit of work, in order.
+    touched: Vec<String>,
+    /// Events so far; read from the state where it is not known.
+    sequence: Option<i64>,
+    /// No timer is due before this moment; not known where something changed since.
+    idle_until: Option<i64>,
+}
+
+impl Task for AttendanceTask {
+    fn process(
+        &mut self,
+        batch: &RecordBatch,
+        unit: &mut Unit<'_>,
+        outcomes: &mut Vec<Outcome>,
+    ) -> Result<(), StateError> {
+        for record in batch.iter() {
+            let Some(value) = record.value else {
+                outcomes.push(rejected("raw_record", "a record without a value: nothing of Rollcall writes one here"));
+                continue;
+            };
+            let raw: RawRecord<'_> = match RAW_RECORD.decode(value) {
+                Ok(raw) => raw,
+                Err(error) => {
+                    outcomes.push(rejected("raw_record", &error.to_string()));
+                    continue;
+                }
+            };
+            outcomes.push(match self.normalizer.normalize(&raw) {
+                Normalized::Event(mut event) => {
+                    if self.admit(&mut event, unit)? {
+                        Outcome::Effective
+                    } else {
+                        Outcome::Ignored("duplicate")
+                    }
+                }
+                Normalized::Tick { at } => self.tick(at, unit)?,
+                Normalized::Ignored(reason) => Outcome::Ignored(reason),
+                Normalized::Rejected(rejection) => Outcome::Rejected(rejection),
+            });
+        }
+        Ok(())
+    }
+
+    fn restore(&mut self, batch: &RecordBatch, unit: &mut Unit<'_>) -> Result<(), StateError> {
+        for record in batch.iter() {
+            let Some(value) = record.value else { continue };
+            let event: ZoomEvent<'_> = ZOOM_EVENT.decode(value).map_err(|error| StateError::View {
+                topic: batch.partition().topic.to_string(),
+                partition: batch.partition().partition,
+                offset: record.offset,
+                reason: error.to_string(),
+            })?;
+            // The count in the state is the true position: what it covers was taken before.
+            if event.sequence > self.sequence(unit.state)? {
+                self.take(&event, unit.state)?;
+                self.sequence = Some(event.sequence);
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, unit: &mut Unit<'_>) -> Result<(), StateError> {
+        for id in std::mem::take(&mut self.touched) {
+            let Some(mut roll) = self.rolls.remove(&id) else { continue };
+            self.write(&mut roll, unit)?;
+            self.rolls.insert(id, roll);
+        }
+        if let Some(sequence) = self.sequence {
+            unit.state.put(SEQUENCE, encode(&sequence));
+        }
+        if self.rolls.values().map(Roll::weight).sum::<usize>() > MEMORY {
+            self.rolls.clear();
+        }
+        Ok(())
+    }
+
+    fn reset(&mut self) {
+        self.rolls.clear();
+        self.touched.clear();
+        self.sequence = None;
+        self.idle_until = None;
+    }
+}
+
+impl AttendanceTask {
+    fn sequence(&mut self, state: &mut dyn StateView) -> Result<i64, StateError> {
+        if let Some(sequence) = self.sequence {
+            return Ok(sequence);
+        }
+        let sequence = state.get(SEQUENCE)?.map_or(Ok(0), |bytes| decode(&bytes))?;
+        self.sequence = Some(sequence);
+        Ok(sequence)
+    }
+
+    /// Takes an event into the roll of its meeting. False where it is a duplicate.
+    fn take(&mut self, event: &ZoomEvent<'_>, state: &mut dyn StateView) -> Result<bool, StateError> {
+        let id = event.meeting_id.as_str();
+        if !self.rolls.contains_key(id) {
+            self.rolls.insert(id.to_owned(), Roll::load(state, id, &self.stage.settings)?);
+        }
+        let roll = self.rolls.get_mut(id).expect("it was put there");
+        if !roll.admit(state, &self.stage.settings, event)? {
+            return Ok(false);
+        }
+        self.idle_until = None;
+        if !std::mem::replace(&mut roll.touched, true) {
+            self.touched.push(id.to_owned());
+        }
+        Ok(true)
+    }
+
+    /// Takes an event, and writes it to the canonical log where it is new.
+    fn admit(&mut self, event: &mut ZoomEvent<'_>, unit: &mut Unit<'_>) -> Result<bool, StateError> {
+        let sequence = self.sequence(unit.state)? + 1;
+        if !self.take(event, unit.state)? {
+            return Ok(false);
+        }
+        event.sequence = sequence;
+        self.sequence = Some(sequence);
+        let events = &mut self.events;
+        unit.outputs.push(
+            &self.stage.routes.events.topic,
+            self.partition,
+            Some(event.event_id.as_bytes()),
+            Some(&mut |out| events.encode_into(event, out)),
+            [],
+        );
+        Ok(true)
+    }
+
+    /// Lets time reach the meetings that wait for it. Each is an event of the canonical log, because
+    /// the state is a fold of that alone.
+    fn tick(&mut self, at: i64, unit: &mut Unit<'_>) -> Result<Outcome, StateError> {
+        const NOTHING_DUE: Outcome = Outcome::Ignored("nothing due");
+        if self.idle_until.is_some_and(|until| at < until) {
+            return Ok(NOTHING_DUE);
+        }
+        let (meetings, next) = due(unit.state, at)?;
+        let mut outcome = NOTHING_DUE;
+        for meeting_id in meetings {
+            let event_id = key::join(&meeting_id, &format!("clock:{at}"));
+            let mut clock = ZoomEvent {
+                event_id: event_id.into(),
+                kind: EventKind::Clock,
+                webinar: self.rolls.get(&meeting_id).is_some_and(|roll| roll.facts.webinar),
+                meeting_id: meeting_id.into(),
+                occurred_at: at,
+                received_at: at,
+                ..ZoomEvent::default()
+            };
+            if self.admit(&mut clock, unit)? {
+                outcome = Outcome::Effective;
+            }
+        }
+        if outcome == NOTHING_DUE {
+            self.idle_until = Some(next.unwrap_or(i64::MAX));
+        }
+        Ok(outcome)
+    }
+
+    /// Writes what changed in a roll: occurrence rows, people's rows, state.
+    fn write(&mut self, roll: &mut Roll, unit: &mut Unit<'_>) -> Result<(), StateError> {
+        roll.touched = false;
+        self.count_peaks(roll, unit.state)?;
+        self.write_occurrences(roll, unit);
+        let scene = Scene { id: &roll.id, facts: &roll.facts, views: &roll.views };
+        for person_key in roll.people.changed() {
+            let Some(email) = email_of(person_key) else { continue };
+            let Some(person) = roll.people.loaded(person_key) else { continue };
+            for row in person.rows.iter().filter(|row| row.version != row.written) {
+                let output_key = key::join(email, &row.about);
+                let derived = scene.find(&row.about).filter(|_| row.shown).and_then(|about| scene.derive(person, about));
+                match derived {
+                    Some(derived) => {
+                        let value = super::record::attendance_row(&scene, email, row, &derived);
+                        let encoder = &mut self.attendance;
+                        self.stage.routes.attendance.push(
+                            unit.outputs,
+                            &output_key,
+                            Some(&mut |out| encoder.encode_into(&value, out)),
+                            [],
+                        );
+                    }
+                    None => {
+                        let version = row.version.to_string();
+                        let header = Header { name: TOMBSTONE_VERSION, value: version.as_bytes() };
+                        self.stage.routes.attendance.push(unit.outputs, &output_key, None, [header]);
+                    }
+                }
+            }
+        }
+        roll.flush(unit.state);
+        Ok(())
+    }
+
+    fn count_peaks(&self, roll: &mut Roll, state: &mut dyn StateView) -> Result<(), StateError> {
+        let stale = std::mem::take(&mut roll.peaks_stale);
+        if stale.is_empty() {
+            return Ok(());
+        }
+        roll.load_everybody(state)?;
+        for place in stale {
+            let present = roll.people.iter().filter(|(key, person)| role(person, key, &self.stage.settings) != Role::Staff);
+            let stays = present.map(|(_, person)| {
+                let mut all: Vec<Stay> = Vec::new();
+                for seat in &person.seats {
+                    let session = seat.session as usize;
+                    if let (Some(Some(of)), Some(Some((start, end)))) = (roll.views.placed.get(session), roll.views.spans.get(session))
+                        && *of == place
+                    {
+                        all.extend(stays(&seat.marks).into_iter().map(|stay| clip(stay, *start, *end)));
+                    }
+                }
+                all
+            });
+            let peak = Some(peak(stays));
+            if std::mem::replace(&mut roll.facts.occurrences[place].peak, peak) != peak {
+                roll.facts_changed = true;
+            }
+        }
+        Ok(())
+    }
+
+    fn write_occurrences(&mut self, roll: &mut Roll, unit: &mut Unit<'_>) {
+        let route = &self.stage.routes.occurrences;
+        for gone in std::mem::take(&mut roll.gone) {
+            route.push(unit.outputs, &key::join(&roll.id, &gone), None, []);
+        }
+        for place in 0..roll.facts.occurrences.len() {
+            let scene = Scene { id: &roll.id, facts: &roll.facts, views: &roll.views };
+            let value = self.occurrences.encode(&super::record::occurrence_row(&scene, place));
+            let print = xxh3_64(&value);
+            let occurrence = &mut roll.facts.occurrences[place];
+            if occurrence.written != print {
+                occurrence.written = print;
+                roll.facts_changed = true;
+                let output_key = key::join(&roll.id, &occurrence.id);
+                route.push(unit.outputs, &output_key, Some(&mut |out| out.extend_from_slice(&value)), []);
+            }
+        }
+    }
+}
+
+fn rejected(class: &'static str, message: &str) -> Outcome {
+    Outcome::Rejected(Rejection { class, message: message.to_owned() })
+}
