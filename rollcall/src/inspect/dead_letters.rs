@@ -1,0 +1,124 @@
+//! Records that could never succeed, and giving them another chance.
+
+use anyhow::{Context, Result};
+use rollcall_eventlog::{Headers, RecordRef, TopicPartition};
+use rollcall_runtime::dead_letter::{CLASS, MESSAGE, OFFSET, PARTITION, STAGE, TOPIC};
+use rollcall_schemas::catalogue::{DEAD_LETTERS, ZOOM_RAW};
+use serde::{Deserialize, Serialize};
+
+use super::{Inspector, Place};
+
+/// A dead letter, without its content.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct DeadLetter {
+    pub(crate) place: Place,
+    pub(crate) at: i64,
+    pub(crate) stage: String,
+    pub(crate) class: String,
+    pub(crate) message: String,
+    pub(crate) key: String,
+    /// The record that it was made of.
+    pub(crate) source: Place,
+    pub(crate) bytes: usize,
+}
+
+/// A dead letter with what can be shown of its content.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct DeadLetterContent {
+    pub(crate) letter: DeadLetter,
+    pub(crate) content: String,
+}
+
+fn text(headers: Headers<'_>, name: &str) -> String {
+    headers.get(name).map(|value| String::from_utf8_lossy(value).into_owned()).unwrap_or_default()
+}
+
+fn letter(place: &Place, record: &RecordRef<'_>) -> DeadLetter {
+    let headers = record.headers;
+    DeadLetter {
+        place: place.clone(),
+        at: record.timestamp,
+        stage: text(headers, STAGE),
+        class: text(headers, CLASS),
+        message: text(headers, MESSAGE),
+        key: record.key.map(|key| String::from_utf8_lossy(key).into_owned()).unwrap_or_default(),
+        source: Place {
+            topic: text(headers, TOPIC),
+            partition: text(headers, PARTITION).parse().unwrap_or_default(),
+            offset: text(headers, OFFSET).parse().unwrap_or(-1),
+        },
+        bytes: record.value.map_or(0, <[u8]>::len),
+    }
+}
+
+impl Inspector {
+    /// All dead letters, the newest last.
+    pub(crate) fn dead_letters(&self) -> Result<Vec<DeadLetter>> {
+        let mut letters = Vec::new();
+        self.scan(self.topics.route(&DEAD_LETTERS).all(), |place, record| {
+            letters.push(letter(place, record));
+            true
+        })?;
+        letters.sort_by(|a, b| (a.at, &a.place).cmp(&(b.at, &b.place)));
+        Ok(letters)
+    }
+
+    /// One dead letter with its content.
+    pub(crate) fn dead_letter(&self, wanted: &Place) -> Result<Option<DeadLetterContent>> {
+        self.find(wanted, |place, record| DeadLetterContent {
+            letter: letter(place, record),
+            content: show(record.value.unwrap_or_default()),
+        })
+    }
+
+    /// Appends a dead letter's record to the topic that it came from, so that it is tried again with
+    /// the state of now. Tells where it is now.
+    pub(crate) async fn redrive(&self, wanted: &Place) -> Result<Place> {
+        let (letter, record_key, value) = self
+            .find(wanted, |place, record| {
+                (letter(place, record), record.key.map(<[u8]>::to_vec), record.value.map(<[u8]>::to_vec))
+            })?
+            .with_context(|| format!("there is no dead letter at {wanted}"))?;
+        let raw = self.topics.name(&ZOOM_RAW);
+        anyhow::ensure!(
+            letter.source.topic == *raw,
+            "{wanted} came from {}, which only its own stage may write: a letter of the sink is re-driven by a new version of the contact",
+            letter.source
+        );
+        let value = value.context("the dead letter has no content")?;
+        let partition = TopicPartition::new(raw, letter.source.partition);
+        let offset = self.log.appender()?.append(&partition, record_key.as_deref(), &value).await?;
+        Ok(Place { topic: partition.topic.to_string(), partition: partition.partition, offset })
+    }
+
+    fn find<T>(&self, wanted: &Place, mut take: impl FnMut(&Place, &RecordRef<'_>) -> T) -> Result<Option<T>> {
+        let route = self.topics.route(&DEAD_LETTERS);
+        anyhow::ensure!(
+            wanted.topic == *route.topic && wanted.partition < route.partitions,
+            "{wanted} is not a place in {}",
+            route.topic
+        );
+        let mut found = None;
+        self.scan([route.partition(wanted.partition)], |place, record| {
+            if record.offset == wanted.offset {
+                found = Some(take(place, record));
+            }
+            found.is_none()
+        })?;
+        Ok(found)
+    }
+}
+
+/// The content as text where it is text, else in hexadecimal.
+fn show(value: &[u8]) -> String {
+    use rollcall_schemas::record::RawRecord;
+    use rollcall_schemas::wire::RAW_RECORD;
+
+    if let Ok(RawRecord { webhook: Some(delivery), .. }) = RAW_RECORD.decode::<RawRecord<'_>>(value) {
+        return String::from_utf8_lossy(delivery.body).into_owned();
+    }
+    match std::str::from_utf8(value) {
+        Ok(text) if !text.contains(|c: char| c.is_control() && !c.is_whitespace()) => text.to_owned(),
+        _ => value.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" "),
+    }
+}
