@@ -1,0 +1,274 @@
+//! How the cluster is reached, and what each kind of client is told.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+use rdkafka::config::RDKafkaLogLevel;
+
+use crate::LogError;
+
+use super::transactions::CommitStep;
+
+/// The largest record, and the largest batch of them, that goes to a topic.
+pub(super) const MAX_RECORD_BYTES: usize = 4 << 20;
+
+/// What the engine sets itself: another value would break what the port promises.
+const OWN_PROPERTIES: &[&str] = &[
+    "acks",
+    "auto.offset.reset",
+    "bootstrap.servers",
+    "client.id",
+    "delivery.timeout.ms",
+    "enable.auto.commit",
+    "enable.auto.offset.store",
+    "enable.idempotence",
+    "enable.partition.eof",
+    "group.id",
+    "group.instance.id",
+    "group.protocol",
+    "isolation.level",
+    "max.poll.interval.ms",
+    "message.timeout.ms",
+    "metadata.broker.list",
+    "partition.assignment.strategy",
+    "request.required.acks",
+    "session.timeout.ms",
+    "transaction.timeout.ms",
+    "transactional.id",
+];
+
+/// How a Kafka cluster is reached and used.
+#[derive(Clone)]
+pub struct KafkaConfig {
+    /// Addresses of some of its brokers, `host:port`, with commas between.
+    pub brokers: String,
+    /// Further properties of librdkafka, for all clients alike: TLS, SASL, buffers.
+    pub properties: BTreeMap<String, String>,
+    /// The name under which the cluster's logs and quotas know this process.
+    pub client_id: String,
+    /// After how long a member that is silent loses its partitions. One that restarts under the same
+    /// instance gets them back at once.
+    pub session_timeout: Duration,
+    /// How long a member may work between two calls of [`poll`](crate::Member::poll), recovery
+    /// included, before its partitions go to another.
+    pub max_poll_interval: Duration,
+    /// How long a transaction may last; and so for how long one that a dead process left open can
+    /// hold up readers, until that process (or another under its instance) is back.
+    pub transaction_timeout: Duration,
+    /// How long an appended record is tried to be delivered.
+    pub delivery_timeout: Duration,
+    /// How long a single question to the cluster may take.
+    pub request_timeout: Duration,
+    /// Called at the steps of every commit, on the committing thread: for tests of crashes between
+    /// them.
+    pub on_commit_step: Option<Arc<dyn Fn(CommitStep) + Send + Sync>>,
+}
+
+impl KafkaConfig {
+    /// The cluster behind `brokers`, with defaults for everything else.
+    #[must_use]
+    pub fn new(brokers: impl Into<String>) -> Self {
+        Self {
+            brokers: brokers.into(),
+            properties: BTreeMap::new(),
+            client_id: "rollcall".to_owned(),
+            session_timeout: Duration::from_secs(30),
+            max_poll_interval: Duration::from_secs(15 * 60),
+            transaction_timeout: Duration::from_secs(60),
+            delivery_timeout: Duration::from_secs(30),
+            request_timeout: Duration::from_secs(10),
+            on_commit_step: None,
+        }
+    }
+
+    /// Refuses properties that are the engine's own to set.
+    pub(super) fn check(&self) -> Result<(), LogError> {
+        match self.properties.keys().find(|name| OWN_PROPERTIES.contains(&name.as_str())) {
+            None => Ok(()),
+            Some(name) => Err(LogError::Kafka {
+                action: "reading its properties".to_owned(),
+                reason: format!("{name} is set by Rollcall itself, and another value would lose or repeat records: remove it"),
+                retriable: false,
+            }),
+        }
+    }
+
+    fn client(&self, client_id: &str) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config
+            .set("bootstrap.servers", &self.brokers)
+            .set("client.id", client_id)
+            .set("socket.keepalive.enable", "true")
+            .set("reconnect.backoff.max.ms", "2000")
+            .set_log_level(RDKafkaLogLevel::Info);
+        config
+    }
+
+    /// The user's own properties go over the engine's tuning; what they may not touch is refused by
+    /// [`Self::check`].
+    fn with_properties(&self, mut config: ClientConfig) -> ClientConfig {
+        for (name, value) in &self.properties {
+            config.set(name, value);
+        }
+        config
+    }
+
+    /// A client that reads no topic.
+    pub(super) fn asking(&self) -> ClientConfig {
+        let mut config = self.client(&self.client_id);
+        config.set("isolation.level", "read_committed");
+        self.with_properties(config)
+    }
+
+    /// A client that asks about a group and does not join it.
+    pub(super) fn asking_group(&self, group: &str) -> ClientConfig {
+        let mut config = self.asking();
+        config.set("group.id", group).set("enable.auto.commit", "false");
+        config
+    }
+
+    fn consumer(&self, client_id: &str, group: &str) -> ClientConfig {
+        let mut config = self.client(client_id);
+        config
+            .set("group.id", group)
+            .set("isolation.level", "read_committed")
+            .set("auto.offset.reset", "error")
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            .set("enable.partition.eof", "true")
+            .set("check.crcs", "true")
+            .set("fetch.message.max.bytes", MAX_RECORD_BYTES.to_string())
+            // One second without fetching once enough is queued is librdkafka's default, and costs
+            // most of the throughput of compressed topics.
+            .set("fetch.queue.backoff.ms", "5")
+            // A seek takes effect after the fetch under way: this is how long that waits for data.
+            .set("fetch.wait.max.ms", "100");
+        config
+    }
+
+    /// The consumer of a member.
+    pub(super) fn member(&self, client_id: &str, group: &str, instance: &str) -> ClientConfig {
+        let mut config = self.consumer(client_id, group);
+        let heartbeat = (self.session_timeout / 4).min(Duration::from_secs(3));
+        config
+            .set("group.instance.id", instance)
+            .set("partition.assignment.strategy", "cooperative-sticky")
+            .set("session.timeout.ms", millis(self.session_timeout))
+            .set("heartbeat.interval.ms", millis(heartbeat))
+            // Less than the session would be refused.
+            .set("max.poll.interval.ms", millis(self.max_poll_interval.max(self.session_timeout)))
+            .set("statistics.interval.ms", "5000");
+        self.with_properties(config)
+    }
+
+    /// A consumer of partitions outside of any group. librdkafka wants a group's name all the same,
+    /// and does nothing with it.
+    pub(super) fn reader(&self) -> ClientConfig {
+        self.with_properties(self.consumer(&self.client_id, &format!("{}-reader", self.client_id)))
+    }
+
+    fn producer(&self, client_id: &str) -> ClientConfig {
+        let mut config = self.client(client_id);
+        config
+            .set("enable.idempotence", "true")
+            .set("acks", "all")
+            .set("compression.type", "lz4")
+            .set("linger.ms", "2")
+            .set("message.max.bytes", MAX_RECORD_BYTES.to_string());
+        config
+    }
+
+    /// The producer of an appender: a short queue, since each record in it is a caller who waits.
+    pub(super) fn appender(&self) -> ClientConfig {
+        let mut config = self.producer(&self.client_id);
+        config
+            .set("delivery.timeout.ms", millis(self.delivery_timeout))
+            .set("queue.buffering.max.messages", "50000")
+            .set("queue.buffering.max.kbytes", "65536");
+        self.with_properties(config)
+    }
+
+    /// The producer of a member.
+    pub(super) fn transactional(&self, client_id: &str, transactional_id: &str) -> ClientConfig {
+        let mut config = self.producer(client_id);
+        config
+            .set("transactional.id", transactional_id)
+            .set("transaction.timeout.ms", millis(self.transaction_timeout))
+            // More than a transaction may last would be refused.
+            .set("delivery.timeout.ms", millis(self.transaction_timeout))
+            .set("queue.buffering.max.messages", "200000")
+            .set("queue.buffering.max.kbytes", "262144");
+        self.with_properties(config)
+    }
+}
+
+/// Without the values of properties, some of which are passwords.
+impl std::fmt::Debug for KafkaConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KafkaConfig")
+            .field("brokers", &self.brokers)
+            .field("properties", &self.properties.keys().collect::<Vec<_>>())
+            .field("client_id", &self.client_id)
+            .field("session_timeout", &self.session_timeout)
+            .field("max_poll_interval", &self.max_poll_interval)
+            .field("transaction_timeout", &self.transaction_timeout)
+            .field("delivery_timeout", &self.delivery_timeout)
+            .field("request_timeout", &self.request_timeout)
+            .finish_non_exhaustive()
+    }
+}
+
+fn millis(duration: Duration) -> String {
+    duration.as_millis().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{KafkaConfig, OWN_PROPERTIES};
+
+    #[test]
+    fn properties_that_would_break_the_promises_are_refused() {
+        for name in OWN_PROPERTIES {
+            let mut config = KafkaConfig::new("localhost:9092");
+            config.properties.insert((*name).to_owned(), "x".to_owned());
+            let error = config.check().expect_err("an own property").to_string();
+            assert!(error.contains(name), "{error}");
+        }
+        let mut config = KafkaConfig::new("localhost:9092");
+        config.properties.insert("security.protocol".to_owned(), "SASL_SSL".to_owned());
+        assert!(config.check().is_ok());
+    }
+
+    #[test]
+    fn values_of_properties_are_not_printed() {
+        let mut config = KafkaConfig::new("localhost:9092");
+        config.properties.insert("sasl.password".to_owned(), "hunter2".to_owned());
+        let printed = format!("{config:?}");
+        assert!(printed.contains("sasl.password") && !printed.contains("hunter2"), "{printed}");
+    }
+
+    #[test]
+    fn the_users_properties_go_over_the_tuning() {
+        let mut config = KafkaConfig::new("localhost:9092");
+        config.properties.insert("linger.ms".to_owned(), "50".to_owned());
+        assert_eq!(config.appender().get("linger.ms"), Some("50"));
+        assert_eq!(config.transactional("c", "t").get("linger.ms"), Some("50"));
+    }
+
+    #[test]
+    fn librdkafka_accepts_every_configuration() {
+        let config = KafkaConfig::new("localhost:9092");
+        for client in [
+            config.asking(),
+            config.asking_group("g"),
+            config.member("c", "g", "i"),
+            config.reader(),
+            config.appender(),
+            config.transactional("c", "t"),
+        ] {
+            client.create_native_config().expect("known names and values");
+        }
+    }
+}
