@@ -8,8 +8,8 @@
 //!
 //! - A contribution is absolute. It replaces the one of an older version of the row and is replaced
 //!   by that of a newer one. A row that is gone leaves its version behind.
-//! - The contact's version is the sum of the versions of all rows ever seen; one that is gone counts
-//!   one more than its last. It grows with every change.
+//! - The contact's version is the sum of the versions of all rows ever seen, of one that is gone the
+//!   version of its tombstone. It grows with every change.
 //! - A milestone is said at first sight. It is said again, under the same id, where what is said of
 //!   it became another: then a reader of the compacted topic finds what the last version says, and
 //!   one that acts once an id does nothing.
@@ -31,8 +31,8 @@ use task::EngagementTask;
 /// digits.
 pub const CONTACT_VERSION: &str = "contact-version";
 
-/// The header of a tombstone, of a row and of a contact, that names the version in decimal digits:
-/// the last that the row had, or the one with which the contact ended.
+/// The header of a tombstone, of a row and of a contact, that names the version with which it ended,
+/// in decimal digits.
 pub const VERSION: &str = "version";
 
 /// The stage that makes contacts and activities of rows.

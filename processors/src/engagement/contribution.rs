@@ -129,11 +129,12 @@ impl<'a> Registration<'a> {
 
 impl<'a> ReadyRecording<'a> {
     fn of(row: &'a AttendanceRow<'_>) -> Option<Self> {
-        let ready =
-            milestones(row, MilestoneKind::RecordingReady).max_by_key(|milestone| milestone.at)?;
-        let url = ready.url.as_ref().or(row.recording_url.as_ref())?;
+        let pages = milestones(row, MilestoneKind::RecordingReady).filter_map(|ready| {
+            Some((ready.at, ready.url.as_ref().or(row.recording_url.as_ref())?))
+        });
+        let (ready_at, url) = pages.max()?;
         Some(Self {
-            ready_at: ready.at,
+            ready_at,
             url: url.borrowed(),
         })
     }

@@ -1,5 +1,6 @@
 //! All that is kept of one person, in the bytes of the store.
 
+use std::cmp::Ordering;
 use std::ops::Range;
 
 use rollcall_runtime::StateError;
@@ -143,26 +144,13 @@ impl Person {
         to_say: &mut Vec<&'r Milestone<'a>>,
     ) -> Result<Absorbed, StateError> {
         let place = self.find(&row.occurrence)?;
-        let mut known = match &place {
-            Place::Entry(entry) => read(&self.bytes[entry.clone()])?.0,
-            Place::Gap(_) => Known {
-                occurrence: row.occurrence.borrowed(),
-                version: 0,
-                exists: false,
-                said: Vec::new(),
-            },
-        };
-        let absorbed = match (
-            &place,
-            (row.version, true).cmp(&(known.version, known.exists)),
-        ) {
-            (Place::Gap(_), _) | (_, std::cmp::Ordering::Greater) => Absorbed::Newest,
-            (_, std::cmp::Ordering::Equal) => Absorbed::Known,
-            (_, std::cmp::Ordering::Less) => Absorbed::Older,
-        };
+        let (known, contribution) = self.known(&place)?;
+        let absorbed = Absorbed::of(age(row.version, true), known.as_ref());
+        let mut known = known.unwrap_or_else(|| Known::of(&row.occurrence));
         if absorbed == Absorbed::Known {
             return Ok(absorbed);
         }
+        let newest = absorbed == Absorbed::Newest;
         let mut buffer = Vec::new();
         for milestone in &row.milestones {
             let said = Said::of(row, milestone, &mut buffer);
@@ -171,42 +159,34 @@ impl Person {
                 .iter_mut()
                 .find(|known| known.milestone == said.milestone)
             {
-                // An older version may tell of what a row that is gone had, never how it is told.
-                Some(known) if absorbed == Absorbed::Older || known.activity == said.activity => {
-                    continue;
-                }
-                Some(known) => *known = said,
+                Some(known) if newest && known.activity != said.activity => *known = said,
+                Some(_) => continue,
+                // Also of an older version: the row may have gone before this one was seen.
                 None => known.said.push(said),
             }
             to_say.push(milestone);
         }
-        let entry = match absorbed {
-            Absorbed::Newest => {
-                let known = Known {
-                    version: row.version,
-                    exists: true,
-                    ..known
-                };
-                write(&known, |bytes| extend(bytes, &Contribution::of(row)))
-            }
-            _ if !to_say.is_empty() => {
-                let rest = match &place {
-                    Place::Entry(entry) => read(&self.bytes[entry.clone()])?.1,
-                    Place::Gap(_) => &[],
-                };
-                write(&known, |mut bytes| {
-                    bytes.extend_from_slice(rest);
-                    bytes
-                })
-            }
-            _ => return Ok(absorbed),
+        if !newest && to_say.is_empty() {
+            return Ok(absorbed);
+        }
+        let entry = if newest {
+            known.version = row.version;
+            known.exists = true;
+            extend(
+                extend(Vec::with_capacity(256), &known),
+                &Contribution::of(row),
+            )
+        } else {
+            let mut entry = extend(Vec::with_capacity(256), &known);
+            entry.extend_from_slice(contribution);
+            entry
         };
         self.replace(&place, &entry)?;
         Ok(absorbed)
     }
 
-    /// Takes the tombstone of a row whose last version was `last_version`; where the tombstone does
-    /// not tell, whatever version is known.
+    /// Takes the tombstone of a row, which ended with `version`; where the tombstone does not tell,
+    /// with the one after that which is known.
     ///
     /// # Errors
     ///
@@ -214,39 +194,24 @@ impl Person {
     pub(super) fn bury(
         &mut self,
         occurrence: &str,
-        last_version: Option<i64>,
+        version: Option<i64>,
     ) -> Result<Absorbed, StateError> {
         let place = self.find(occurrence)?;
-        let known = match &place {
-            Place::Entry(entry) => Some(read(&self.bytes[entry.clone()])?.0),
-            Place::Gap(_) => None,
-        };
-        let version = match (last_version, &known) {
-            (Some(last), _) => last.saturating_add(1),
+        let (known, _) = self.known(&place)?;
+        let version = match (version, &known) {
+            (Some(version), _) => version,
             (None, Some(known)) if known.exists => known.version.saturating_add(1),
             (None, _) => return Ok(Absorbed::Known),
         };
-        let known = known.unwrap_or(Known {
-            occurrence: occurrence.into(),
-            version: i64::MIN,
-            exists: false,
-            said: Vec::new(),
-        });
-        match (version, false).cmp(&(known.version, known.exists)) {
-            std::cmp::Ordering::Less => return Ok(Absorbed::Older),
-            std::cmp::Ordering::Equal => return Ok(Absorbed::Known),
-            std::cmp::Ordering::Greater => (),
+        let absorbed = Absorbed::of(age(version, false), known.as_ref());
+        if absorbed == Absorbed::Newest {
+            let mut known = known.unwrap_or_else(|| Known::of(occurrence));
+            known.version = version;
+            known.exists = false;
+            let entry = extend(Vec::new(), &known);
+            self.replace(&place, &entry)?;
         }
-        let entry = write(
-            &Known {
-                version,
-                exists: false,
-                ..known
-            },
-            |bytes| bytes,
-        );
-        self.replace(&place, &entry)?;
-        Ok(Absorbed::Newest)
+        Ok(absorbed)
     }
 
     /// Where the entry of a row is, or would be.
@@ -257,12 +222,22 @@ impl Person {
             let (known, _) =
                 postcard::take_from_bytes::<&str>(&self.bytes[entry.clone()]).map_err(damaged)?;
             match known.cmp(occurrence) {
-                std::cmp::Ordering::Less => gap = entry.end,
-                std::cmp::Ordering::Equal => return Ok(Place::Entry(entry)),
-                std::cmp::Ordering::Greater => break,
+                Ordering::Less => gap = entry.end,
+                Ordering::Equal => return Ok(Place::Entry(entry)),
+                Ordering::Greater => break,
             }
         }
         Ok(Place::Gap(gap))
+    }
+
+    /// What is known of the row at `place`, and its contribution as stored.
+    fn known(&self, place: &Place) -> Result<(Option<Known<'_>>, &[u8]), StateError> {
+        match place {
+            Place::Entry(entry) => {
+                read(&self.bytes[entry.clone()]).map(|(known, rest)| (Some(known), rest))
+            }
+            Place::Gap(_) => Ok((None, &[])),
+        }
     }
 
     /// Puts `entry` in its place, and counts its version instead of the one before.
@@ -320,6 +295,36 @@ enum Place {
     Gap(usize),
 }
 
+impl<'a> Known<'a> {
+    /// A row that was not seen before.
+    fn of(occurrence: &'a str) -> Self {
+        Self {
+            occurrence: occurrence.into(),
+            version: 0,
+            exists: false,
+            said: Vec::new(),
+        }
+    }
+}
+
+/// How new a row or its tombstone is: a tombstone is newer than a row of its version.
+fn age(version: i64, exists: bool) -> (i64, bool) {
+    (version, !exists)
+}
+
+impl Absorbed {
+    fn of(age: (i64, bool), known: Option<&Known<'_>>) -> Self {
+        let Some(known) = known else {
+            return Self::Newest;
+        };
+        match age.cmp(&self::age(known.version, known.exists)) {
+            Ordering::Less => Self::Older,
+            Ordering::Equal => Self::Known,
+            Ordering::Greater => Self::Newest,
+        }
+    }
+}
+
 impl Said {
     fn of(row: &AttendanceRow<'_>, milestone: &Milestone<'_>, buffer: &mut Vec<u8>) -> Self {
         buffer.clear();
@@ -333,10 +338,6 @@ impl Said {
             activity: xxh3_64(buffer),
         }
     }
-}
-
-fn write(known: &Known<'_>, contribution: impl FnOnce(Vec<u8>) -> Vec<u8>) -> Vec<u8> {
-    contribution(extend(Vec::with_capacity(256), known))
 }
 
 fn extend<T: Serialize>(bytes: Vec<u8>, value: &T) -> Vec<u8> {

@@ -104,7 +104,7 @@ impl EngagementTask {
             person, changed, ..
         } = &mut self.touched[place];
         let Some(value) = record.value else {
-            let last_version = match record.headers.get(VERSION).map(decimal) {
+            let version = match record.headers.get(VERSION).map(decimal) {
                 Some(None) => {
                     return Ok(Outcome::Rejected(rejected(
                         "version",
@@ -114,7 +114,7 @@ impl EngagementTask {
                 Some(version) => version,
                 None => None,
             };
-            let absorbed = person.bury(row_key.occurrence, last_version)?;
+            let absorbed = person.bury(row_key.occurrence, version)?;
             *changed |= absorbed == Absorbed::Newest;
             return Ok(outcome(absorbed, false));
         };
