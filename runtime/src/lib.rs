@@ -1,9 +1,33 @@
 //! Runs a stage exactly once over a store: tasks, folding, commit, recovery.
+//!
+//! A [`Stage`] is pure; a [`Worker`] runs it. How a worker, its stores and the log stay in step is
+//! said in `recovery.rs`.
 
 pub mod clock;
+pub mod dead_letter;
+mod error;
+mod lease;
+pub mod metric;
+mod overlay;
+mod pace;
+mod recovery;
 pub mod secret;
+mod shutdown;
 mod stage;
+pub mod status;
+mod store;
+mod tally;
+mod task;
 mod topics;
+mod worker;
 
+pub use error::RuntimeError;
+pub use lease::{Lease, LeaseError, Transition};
+pub use pace::CommitPolicy;
+pub use recovery::StateSettings;
+pub use shutdown::Shutdown;
 pub use stage::{Outcome, Rejection, Stage, StateError, StateView, Task, Unit, View};
+pub use status::StageStatus;
+pub use store::{FlushPolicy, StateMemory};
 pub use topics::{Route, TopicSettings};
+pub use worker::{Worker, WorkerConfig, group};

@@ -28,6 +28,13 @@ pub trait Stage: Send + Sync {
     /// What its store is a view of.
     fn view(&self) -> View;
 
+    /// The version of what its tasks keep in the state. A store of another version is rebuilt from
+    /// the view: raise it with every change of what is kept, or of what [`Task::process`] makes of a
+    /// record.
+    fn state_version(&self) -> u32 {
+        1
+    }
+
     /// A task for one partition, with empty memory.
     fn task(&self, partition: u32) -> Box<dyn Task>;
 }
@@ -108,7 +115,7 @@ pub trait StateView {
     /// Where the store cannot be read.
     fn multi_get(&mut self, keys: &[&[u8]]) -> Result<Vec<Option<Vec<u8>>>, StateError>;
 
-    /// Sets a key.
+    /// Sets a key. The empty key is the store's own.
     fn put(&mut self, key: &[u8], value: Vec<u8>);
 
     /// Removes a key.

@@ -1,0 +1,148 @@
+//! When a unit of work is committed.
+
+use std::time::{Duration, Instant};
+
+/// How units of work are cut.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct CommitPolicy {
+    /// Least time between two commits of a worker that has drained its input.
+    pub min_interval: Duration,
+    /// Most time that a unit of work is open under backlog.
+    pub max_interval: Duration,
+    /// Most records of a unit of work; exceeded by one batch at most.
+    pub max_records: usize,
+    /// Most bytes of outputs of a unit of work; exceeded by one batch's at most.
+    pub max_output_bytes: usize,
+    /// Most records taken at once.
+    pub batch_records: usize,
+    /// Time after which a position that moved without any record (over what a cluster keeps for
+    /// itself) is committed too, so that it does not fall below the log's start.
+    pub idle_interval: Duration,
+}
+
+impl Default for CommitPolicy {
+    /// When drained, at least 100 ms apart; under backlog at 50,000 records, 500 ms or 64 MiB.
+    fn default() -> Self {
+        Self {
+            min_interval: Duration::from_millis(100),
+            max_interval: Duration::from_millis(500),
+            max_records: 50_000,
+            max_output_bytes: 64 << 20,
+            batch_records: 10_000,
+            idle_interval: Duration::from_secs(10),
+        }
+    }
+}
+
+/// How long a worker without anything to do waits for records; also how soon it hears of a shutdown.
+const IDLE_WAIT: Duration = Duration::from_millis(100);
+
+/// Says when to commit. Told the time by its caller.
+#[derive(Debug)]
+pub(crate) struct Pace {
+    policy: CommitPolicy,
+    records: usize,
+    opened_at: Option<Instant>,
+    committed_at: Option<Instant>,
+}
+
+impl Pace {
+    pub(crate) fn new(policy: CommitPolicy) -> Self {
+        Self { policy, records: 0, opened_at: None, committed_at: None }
+    }
+
+    /// Records were added to the unit of work.
+    pub(crate) fn added(&mut self, records: usize, now: Instant) {
+        self.records += records;
+        self.opened_at.get_or_insert(now);
+    }
+
+    /// The unit of work was committed or dropped.
+    pub(crate) fn closed(&mut self, now: Instant) {
+        self.records = 0;
+        self.opened_at = None;
+        self.committed_at = Some(now);
+    }
+
+    /// Whether a unit of work is open.
+    pub(crate) fn is_open(&self) -> bool {
+        self.opened_at.is_some()
+    }
+
+    /// How long to wait for further records.
+    pub(crate) fn wait(&self, now: Instant) -> Duration {
+        if self.is_open() { self.until_least_interval(now).min(IDLE_WAIT) } else { IDLE_WAIT }
+    }
+
+    /// Whether the unit of work is to be committed although there is more to read.
+    pub(crate) fn is_full(&self, output_bytes: usize, now: Instant) -> bool {
+        self.opened_at.is_some_and(|opened_at| {
+            self.records >= self.policy.max_records
+                || output_bytes >= self.policy.max_output_bytes
+                || now.duration_since(opened_at) >= self.policy.max_interval
+        })
+    }
+
+    /// Whether the unit of work is to be committed, as there is nothing more to read.
+    pub(crate) fn is_due_when_drained(&self, now: Instant) -> bool {
+        self.is_open() && self.until_least_interval(now).is_zero()
+    }
+
+    /// Whether positions that moved without records are to be committed.
+    pub(crate) fn is_due_when_idle(&self, now: Instant) -> bool {
+        self.committed_at.is_none_or(|at| now.duration_since(at) >= self.policy.idle_interval)
+    }
+
+    fn until_least_interval(&self, now: Instant) -> Duration {
+        self.committed_at.map_or(Duration::ZERO, |at| (at + self.policy.min_interval).saturating_duration_since(now))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::{CommitPolicy, IDLE_WAIT, Pace};
+
+    const MS: Duration = Duration::from_millis(1);
+
+    #[test]
+    fn the_first_record_after_a_rest_is_committed_at_once() {
+        let start = Instant::now();
+        let mut pace = Pace::new(CommitPolicy::default());
+        assert!(!pace.is_due_when_drained(start), "there is nothing to commit");
+        assert_eq!(pace.wait(start), IDLE_WAIT);
+        pace.added(1, start);
+        assert_eq!(pace.wait(start), Duration::ZERO);
+        assert!(pace.is_due_when_drained(start));
+    }
+
+    #[test]
+    fn commits_of_a_trickle_keep_their_distance() {
+        let start = Instant::now();
+        let mut pace = Pace::new(CommitPolicy::default());
+        pace.closed(start);
+        pace.added(1, start + 30 * MS);
+        assert_eq!(pace.wait(start + 30 * MS), 70 * MS);
+        assert!(!pace.is_due_when_drained(start + 99 * MS));
+        assert!(pace.is_due_when_drained(start + 100 * MS));
+        assert!(!pace.is_full(0, start + 529 * MS));
+        assert!(pace.is_full(0, start + 530 * MS), "open for 500 ms");
+    }
+
+    #[test]
+    fn a_backlog_is_cut_by_records_and_bytes() {
+        let start = Instant::now();
+        let mut pace = Pace::new(CommitPolicy::default());
+        assert!(!pace.is_full(usize::MAX, start), "nothing is open");
+        pace.added(49_999, start);
+        assert!(!pace.is_full((64 << 20) - 1, start));
+        assert!(pace.is_full(64 << 20, start));
+        pace.added(1, start);
+        assert!(pace.is_full(0, start));
+        pace.closed(start);
+        assert!(!pace.is_full(0, start));
+        assert!(!pace.is_due_when_idle(start + 9_999 * MS));
+        assert!(pace.is_due_when_idle(start + 10_000 * MS));
+    }
+}

@@ -1,0 +1,333 @@
+//! The RocksDB store of one task.
+//!
+//! One column family, so that what is flushed is always a prefix of what was committed; no
+//! write-ahead log, because the log itself is one (see [`crate::recovery`]). Under the empty key,
+//! which no task may use, stands the store's [`Stamp`]; it is written in the batch of every commit.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rocksdb::{
+    BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType, ErrorKind, FlushOptions, LogLevel,
+    Options, ReadOptions, WriteBatch, WriteBufferManager,
+};
+
+use crate::StateError;
+use crate::overlay::Overlay;
+
+/// The layout of stores. One with another is rebuilt.
+const FORMAT: u32 = 1;
+const STAMP_KEY: &[u8] = b"";
+const COLUMN_FAMILY: &str = "default";
+
+/// Memory that all stores of a process share: blocks read, their indices and filters, and writes
+/// that are not on disk yet.
+#[derive(Clone)]
+pub struct StateMemory {
+    cache: Cache,
+    write_buffers: WriteBufferManager,
+    memtable_bytes: usize,
+}
+
+impl StateMemory {
+    /// Shares `bytes` among all stores; half of it at most for writes.
+    #[must_use]
+    pub fn new(bytes: usize) -> Self {
+        let cache = Cache::new_lru_cache(bytes);
+        let write_buffers = WriteBufferManager::new_write_buffer_manager_with_cache(bytes / 2, false, cache.clone());
+        Self { cache, write_buffers, memtable_bytes: (bytes / 8).clamp(1 << 20, 64 << 20) }
+    }
+
+    /// Bytes in use now.
+    #[must_use]
+    pub fn usage(&self) -> usize {
+        self.cache.get_usage()
+    }
+}
+
+impl std::fmt::Debug for StateMemory {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("StateMemory").field("usage", &self.usage()).finish_non_exhaustive()
+    }
+}
+
+/// When a store is flushed to disk, beside when its memory is full: what was applied since is read
+/// from the log again after a crash.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct FlushPolicy {
+    /// Records applied since the last flush.
+    pub records: u64,
+    /// Time since the last flush, where anything was applied.
+    pub age: Duration,
+}
+
+impl Default for FlushPolicy {
+    /// 200,000 records, or 5 minutes.
+    fn default() -> Self {
+        Self { records: 200_000, age: Duration::from_secs(300) }
+    }
+}
+
+/// How far a store is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Position {
+    /// All of the input below this offset is in it, and nothing else.
+    Input(i64),
+    /// It is being rebuilt from an output: all of that below this offset is in it, and nothing else.
+    Rebuilding(i64),
+}
+
+/// What a store says of itself.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Stamp {
+    /// [`crate::Stage::state_version`] of the stage that wrote it.
+    pub(crate) state_version: u32,
+    /// How far it is.
+    pub(crate) position: Position,
+    /// When that was written, in milliseconds since 1970.
+    pub(crate) committed_at_ms: i64,
+    /// The group and topics that positions are of: a store of another installation is not ours.
+    pub(crate) source: Arc<str>,
+}
+
+impl Stamp {
+    fn encode(&self) -> Vec<u8> {
+        let (phase, offset) = match self.position {
+            Position::Input(offset) => (0, offset),
+            Position::Rebuilding(offset) => (1, offset),
+        };
+        let mut bytes = Vec::with_capacity(25 + self.source.len());
+        bytes.extend_from_slice(&FORMAT.to_le_bytes());
+        bytes.extend_from_slice(&self.state_version.to_le_bytes());
+        bytes.push(phase);
+        bytes.extend_from_slice(&offset.to_le_bytes());
+        bytes.extend_from_slice(&self.committed_at_ms.to_le_bytes());
+        bytes.extend_from_slice(self.source.as_bytes());
+        bytes
+    }
+
+    /// None where the stamp is of another format.
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let (format, bytes) = bytes.split_first_chunk()?;
+        if u32::from_le_bytes(*format) != FORMAT {
+            return None;
+        }
+        let (state_version, bytes) = bytes.split_first_chunk()?;
+        let (phase, bytes) = bytes.split_first()?;
+        let (offset, bytes) = bytes.split_first_chunk()?;
+        let (committed_at_ms, source) = bytes.split_first_chunk()?;
+        let offset = i64::from_le_bytes(*offset);
+        Some(Self {
+            state_version: u32::from_le_bytes(*state_version),
+            position: match phase {
+                0 => Position::Input(offset),
+                1 => Position::Rebuilding(offset),
+                _ => return None,
+            },
+            committed_at_ms: i64::from_le_bytes(*committed_at_ms),
+            source: std::str::from_utf8(source).ok()?.into(),
+        })
+    }
+}
+
+/// Why a store could not be opened.
+#[derive(Debug)]
+pub(crate) enum OpenError {
+    /// Another task, which is about to let go, still has it.
+    InUse(StateError),
+    /// Its files are not what was written.
+    Damaged(StateError),
+    /// Anything else.
+    Failed(StateError),
+}
+
+/// The store of one task.
+pub(crate) struct Store {
+    path: PathBuf,
+    db: DB,
+    flush: FlushPolicy,
+    unflushed: u64,
+    flushed_at: Instant,
+}
+
+impl Store {
+    /// Opens the store in `path`, or makes it.
+    pub(crate) fn open(path: &Path, memory: &StateMemory, flush: FlushPolicy) -> Result<Self, OpenError> {
+        let options = options(memory);
+        let family = ColumnFamilyDescriptor::new(COLUMN_FAMILY, options.clone());
+        let db = DB::open_cf_descriptors(&options, path, [family]).map_err(|source| {
+            let (kind, in_use) = (source.kind(), source.as_ref().contains("lock"));
+            let error = StateError::Store { path: path.to_owned(), source };
+            match kind {
+                ErrorKind::IOError if in_use => OpenError::InUse(error),
+                ErrorKind::Corruption => OpenError::Damaged(error),
+                _ => OpenError::Failed(error),
+            }
+        })?;
+        Ok(Self { path: path.to_owned(), db, flush, unflushed: 0, flushed_at: Instant::now() })
+    }
+
+    /// What the store says of itself; none where it is new, or of another format.
+    pub(crate) fn stamp(&self) -> Result<Option<Stamp>, StateError> {
+        Ok(self.get(STAMP_KEY)?.and_then(|bytes| Stamp::decode(&bytes)))
+    }
+
+    /// Whether nothing was ever committed to it.
+    pub(crate) fn is_new(&self) -> Result<bool, StateError> {
+        Ok(self.get(STAMP_KEY)?.is_none())
+    }
+
+    pub(crate) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StateError> {
+        self.db.get(key).map_err(|source| self.error(source))
+    }
+
+    pub(crate) fn multi_get<'k>(&self, keys: impl Iterator<Item = &'k [u8]>) -> Result<Vec<Option<Vec<u8>>>, StateError> {
+        let family = self.db.cf_handle(COLUMN_FAMILY).expect("every store is opened with its one column family");
+        self.db
+            .batched_multi_get_cf(family, keys, false)
+            .into_iter()
+            .map(|value| match value {
+                Ok(value) => Ok(value.map(|value| value.to_vec())),
+                Err(source) => Err(self.error(source)),
+            })
+            .collect()
+    }
+
+    /// Calls `visit` with every key that starts with `prefix`, in order, until it returns false.
+    pub(crate) fn scan(&self, prefix: &[u8], visit: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> Result<(), StateError> {
+        let mut read = ReadOptions::default();
+        if let Some(end) = successor(prefix) {
+            read.set_iterate_upper_bound(end);
+        }
+        let mut iterator = self.db.raw_iterator_opt(read);
+        iterator.seek(prefix);
+        while let Some((key, value)) = iterator.item() {
+            if key != STAMP_KEY && !visit(key, value) {
+                return Ok(());
+            }
+            iterator.next();
+        }
+        iterator.status().map_err(|source| self.error(source))
+    }
+
+    /// Writes all of `overlay`, and the stamp, at once, and empties `overlay`. `records` were applied
+    /// since the last commit.
+    pub(crate) fn commit(&mut self, overlay: &mut Overlay, stamp: &Stamp, records: u64) -> Result<(), StateError> {
+        let mut batch = WriteBatch::default();
+        for (key, value) in overlay.iter() {
+            match value {
+                Some(value) => batch.put(key, value),
+                None => batch.delete(key),
+            }
+        }
+        batch.put(STAMP_KEY, stamp.encode());
+        self.db.write_without_wal(batch).map_err(|source| self.error(source))?;
+        overlay.clear();
+        self.unflushed += records;
+        if self.unflushed >= self.flush.records || (self.unflushed > 0 && self.flushed_at.elapsed() >= self.flush.age) {
+            self.flush(false)?;
+        }
+        Ok(())
+    }
+
+    /// Writes to disk what is in memory only; where `wait`, returns once it is there.
+    pub(crate) fn flush(&mut self, wait: bool) -> Result<(), StateError> {
+        let mut options = FlushOptions::default();
+        options.set_wait(wait);
+        self.db.flush_opt(&options).map_err(|source| self.error(source))?;
+        self.unflushed = 0;
+        self.flushed_at = Instant::now();
+        Ok(())
+    }
+
+    fn error(&self, source: rocksdb::Error) -> StateError {
+        StateError::Store { path: self.path.clone(), source }
+    }
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+/// Options for small rows that are read and written again and again.
+fn options(memory: &StateMemory) -> Options {
+    let mut table = BlockBasedOptions::default();
+    table.set_block_cache(&memory.cache);
+    table.set_cache_index_and_filter_blocks(true);
+    table.set_cache_index_and_filter_blocks_with_high_priority(true);
+    table.set_pin_l0_filter_and_index_blocks_in_cache(true);
+    table.set_bloom_filter(10.0, false);
+    table.set_optimize_filters_for_memory(true);
+    table.set_block_size(8 << 10);
+    table.set_format_version(6);
+
+    let mut options = Options::default();
+    options.create_if_missing(true);
+    options.set_block_based_table_factory(&table);
+    options.set_write_buffer_manager(&memory.write_buffers);
+    options.set_write_buffer_size(memory.memtable_bytes);
+    options.set_max_write_buffer_number(3);
+    options.set_memtable_whole_key_filtering(true);
+    options.set_memtable_prefix_bloom_ratio(0.1);
+    options.set_compression_type(DBCompressionType::Lz4);
+    options.set_level_compaction_dynamic_level_bytes(true);
+    options.set_max_background_jobs(2);
+    options.set_bytes_per_sync(1 << 20);
+    options.set_skip_stats_update_on_db_open(true);
+    options.set_stats_dump_period_sec(0);
+    options.set_keep_log_file_num(2);
+    options.set_max_log_file_size(1 << 20);
+    options.set_log_level(LogLevel::Warn);
+    options
+}
+
+/// The least key above all that start with `prefix`; none where there is no such key.
+fn successor(prefix: &[u8]) -> Option<Vec<u8>> {
+    let last = prefix.iter().rposition(|byte| *byte != 0xff)?;
+    let mut end = prefix[..=last].to_vec();
+    end[last] += 1;
+    Some(end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FlushPolicy, OpenError, Position, Stamp, StateMemory, Store, successor};
+
+    #[test]
+    fn a_stamp_comes_back_as_it_was_written() {
+        for position in [Position::Input(i64::MAX), Position::Rebuilding(0)] {
+            let stamp = Stamp { state_version: 3, position, committed_at_ms: 1_772_409_600_000, source: "g a b".into() };
+            let bytes = stamp.encode();
+            assert_eq!(Stamp::decode(&bytes), Some(stamp));
+            let mut other = bytes.clone();
+            other[0] ^= 0x40;
+            assert_eq!(Stamp::decode(&other), None, "another format is none that we read");
+            assert_eq!(Stamp::decode(&bytes[..12]), None);
+        }
+    }
+
+    #[test]
+    fn the_end_of_a_prefix() {
+        assert_eq!(successor(b"ab").as_deref(), Some(&b"ac"[..]));
+        assert_eq!(successor(b"a\xff\xff").as_deref(), Some(&b"b"[..]));
+        assert_eq!(successor(b"\xff"), None);
+        assert_eq!(successor(b""), None);
+    }
+
+    #[test]
+    fn a_store_in_use_is_told_from_a_damaged_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("0");
+        let memory = StateMemory::new(8 << 20);
+        let open = || Store::open(&path, &memory, FlushPolicy::default());
+        let mut first = open().unwrap();
+        assert!(matches!(open(), Err(OpenError::InUse(_))));
+        first.flush(true).unwrap();
+        drop(first);
+        std::fs::write(path.join("CURRENT"), "no manifest\n").unwrap();
+        assert!(matches!(open(), Err(OpenError::Damaged(_))));
+    }
+}
