@@ -38,11 +38,6 @@ impl<T: Ord> Latest<T> {
             }
         }
     }
-
-    /// Takes what another saw.
-    pub(super) fn merge(&mut self, other: Self) -> bool {
-        other.0.is_some_and(|(at, value)| self.see(at, value))
-    }
 }
 
 impl Latest<String> {
@@ -78,8 +73,10 @@ mod tests {
                 forward.see(*at, *value);
             }
             let mut turned = Latest::default();
-            for (at, value) in seen.iter().chain(&seen).skip(rotation % seen.len()).rev() {
-                turned.see(*at, *value);
+            let mut twice = [&seen[..], &seen[..]].concat();
+            twice.rotate_left(rotation % seen.len());
+            for (at, value) in twice.into_iter().rev() {
+                turned.see(at, value);
             }
             let greatest = seen.iter().max().expect("not empty");
             prop_assert_eq!(forward.get(), Some(&greatest.1));

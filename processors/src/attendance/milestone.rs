@@ -41,7 +41,7 @@ fn holding(scene: &Scene<'_>, person: &Person, about: About, derived: &Derived<'
         share: None,
         url: None,
     };
-    if let Some(started_at) = occurrence.started_at.filter(|_| derived.approved.at_start) {
+    if let Some(started_at) = occurrence.started_at.filter(|_| occurrence.begun && derived.approved.at_start) {
         holding.push(plain(started_at, MilestoneKind::Started, "started"));
     }
     let Some(ended_at) = occurrence.ended_at.filter(|_| occurrence.phase == Phase::Ended) else {

@@ -48,6 +48,8 @@ pub(super) struct OccurrenceView {
     pub(super) planned_start: Option<i64>,
     pub(super) planned_minutes: Option<i32>,
     pub(super) started_at: Option<i64>,
+    /// Stream time has reached the start: from then on it may be said.
+    pub(super) begun: bool,
     pub(super) ended_at: Option<i64>,
     /// Length of all sessions together that have ended.
     pub(super) seconds: i64,
@@ -241,6 +243,7 @@ fn view(meeting: &Meeting, occurrence: &Occurrence, settings: &AttendanceSetting
         state: RowState::Provisional,
         ..OccurrenceView::default()
     };
+    view.begun = view.started_at.is_some_and(|started_at| timer.at(started_at));
     if sessions.is_empty() {
         let deleted = planned.is_none_or(|planned| planned.deleted_at().is_some()) || meeting.deleted.get() == Some(&true);
         let passed = !deleted && planned_end.is_some_and(|end| timer.at(end));

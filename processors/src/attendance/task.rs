@@ -195,19 +195,23 @@ impl AttendanceTask {
 
     /// Takes an event into the roll of its meeting. False where it is a duplicate.
     fn take(&mut self, event: &ZoomEvent<'_>, state: &mut dyn StateView) -> Result<bool, StateError> {
-        let id = event.meeting_id.as_str();
+        let settings = Arc::clone(&self.stage.settings);
+        let roll = self.roll(&event.meeting_id, state)?;
+        if !roll.admit(state, &settings, event)? {
+            return Ok(false);
+        }
+        if !std::mem::replace(&mut roll.touched, true) {
+            self.touched.push(event.meeting_id.to_string());
+        }
+        self.idle_until = None;
+        Ok(true)
+    }
+
+    fn roll(&mut self, id: &str, state: &mut dyn StateView) -> Result<&mut Roll, StateError> {
         if !self.rolls.contains_key(id) {
             self.rolls.insert(id.to_owned(), Roll::load(state, id, &self.stage.settings)?);
         }
-        let roll = self.rolls.get_mut(id).expect("it was put there");
-        if !roll.admit(state, &self.stage.settings, event)? {
-            return Ok(false);
-        }
-        self.idle_until = None;
-        if !std::mem::replace(&mut roll.touched, true) {
-            self.touched.push(id.to_owned());
-        }
-        Ok(true)
+        Ok(self.rolls.get_mut(id).expect("it was put there"))
     }
 
     /// Takes an event, and writes it to the canonical log where it is new.
@@ -243,7 +247,7 @@ impl AttendanceTask {
             let mut clock = ZoomEvent {
                 event_id: event_id.into(),
                 kind: EventKind::Clock,
-                webinar: self.rolls.get(&meeting_id).is_some_and(|roll| roll.facts.webinar),
+                webinar: self.roll(&meeting_id, unit.state)?.facts.webinar,
                 meeting_id: meeting_id.into(),
                 occurred_at: at,
                 received_at: at,

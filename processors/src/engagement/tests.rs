@@ -198,7 +198,7 @@ fn a_registration_is_not_said_again_as_time_passes() {
 fn a_milestone_that_moves_keeps_its_id() {
     let mut line = Line::new();
     let late = attended("7-2", 1, START - DAY);
-    line.unit(&rows(&[late.clone()]));
+    line.unit(&rows(std::slice::from_ref(&late)));
     let mut merged = attended("7-1", 2, START - DAY);
     merged.milestones = late.milestones;
     line.unit(&[Record::Row(merged), Record::gone(ANN, "7-2", 2)]);
