@@ -309,7 +309,7 @@ impl<'a> Known<'a> {
 
 /// How new a row or its tombstone is: a tombstone is newer than a row of its version.
 fn age(version: i64, exists: bool) -> (i64, bool) {
-    (version, exists)
+    (version, !exists)
 }
 
 impl Absorbed {
