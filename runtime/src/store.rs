@@ -19,6 +19,8 @@ use crate::overlay::Overlay;
 /// The layout of stores. One with another is rebuilt.
 const FORMAT: u32 = 1;
 const STAMP_KEY: &[u8] = b"";
+/// What RocksDB says of a folder that this process or another one has open; it has no kind for it.
+const LOCKED: [&str; 2] = ["lock hold by current process", "While lock file"];
 const COLUMN_FAMILY: &str = "default";
 
 /// Memory that all stores of a process share: blocks read, their indices and filters, and writes
@@ -157,7 +159,7 @@ impl Store {
         let options = options(memory);
         let family = ColumnFamilyDescriptor::new(COLUMN_FAMILY, options.clone());
         let db = DB::open_cf_descriptors(&options, path, [family]).map_err(|source| {
-            let (kind, in_use) = (source.kind(), source.as_ref().contains("lock"));
+            let (kind, in_use) = (source.kind(), LOCKED.iter().any(|words| source.as_ref().contains(words)));
             let error = StateError::Store { path: path.to_owned(), source };
             match kind {
                 ErrorKind::IOError if in_use => OpenError::InUse(error),
