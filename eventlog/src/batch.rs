@@ -16,13 +16,28 @@ pub struct RecordBatch {
     next_offset: i64,
 }
 
-#[derive(Clone, Debug)]
-struct Entry {
-    offset: i64,
-    timestamp: i64,
-    key: Option<Range<u32>>,
-    value: Option<Range<u32>>,
-    headers: Range<u32>,
+/// Where a record lies in a buffer.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Entry {
+    pub(crate) offset: i64,
+    pub(crate) timestamp: i64,
+    pub(crate) key: Option<Range<u32>>,
+    pub(crate) value: Option<Range<u32>>,
+    pub(crate) headers: Range<u32>,
+}
+
+impl Entry {
+    /// The record, in the buffer that this is an entry of.
+    pub(crate) fn record<'a>(&self, buffer: &'a [u8]) -> RecordRef<'a> {
+        let slice = |range: &Range<u32>| &buffer[range.start as usize..range.end as usize];
+        RecordRef {
+            offset: self.offset,
+            timestamp: self.timestamp,
+            key: self.key.as_ref().map(slice),
+            value: self.value.as_ref().map(slice),
+            headers: Headers(slice(&self.headers)),
+        }
+    }
 }
 
 /// One record, borrowed from its batch.
@@ -122,14 +137,12 @@ impl RecordBatch {
 
     /// The records, in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = RecordRef<'_>> {
-        let slice = |range: &Range<u32>| &self.buffer[range.start as usize..range.end as usize];
-        self.entries.iter().map(move |entry| RecordRef {
-            offset: entry.offset,
-            timestamp: entry.timestamp,
-            key: entry.key.as_ref().map(slice),
-            value: entry.value.as_ref().map(slice),
-            headers: Headers(slice(&entry.headers)),
-        })
+        self.entries.iter().map(|entry| entry.record(&self.buffer))
+    }
+
+    /// A batch over records that lie in `buffer` already.
+    pub(crate) fn over(partition: TopicPartition, buffer: Bytes, entries: Vec<Entry>, next_offset: i64) -> Self {
+        Self { partition, buffer, entries, next_offset }
     }
 }
 
@@ -277,14 +290,30 @@ impl OutputBatch {
 
     /// The records, in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Output<'_>> {
+        (0..self.entries.len()).map(|index| self.get(index))
+    }
+
+    /// The topics of the records. [`OutputBatch::topic_of`] is an index of these.
+    pub(crate) fn topics(&self) -> &[Arc<str>] {
+        &self.topics
+    }
+
+    /// The topic of a record, as an index of [`OutputBatch::topics`].
+    pub(crate) fn topic_of(&self, index: usize) -> usize {
+        usize::from(self.entries[index].topic)
+    }
+
+    /// One record.
+    pub(crate) fn get(&self, index: usize) -> Output<'_> {
         let slice = |range: &Range<u32>| &self.buffer[range.start as usize..range.end as usize];
-        self.entries.iter().map(move |entry| Output {
+        let entry = &self.entries[index];
+        Output {
             topic: &self.topics[usize::from(entry.topic)],
             partition: entry.partition,
             key: entry.key.as_ref().map(slice),
             value: entry.value.as_ref().map(slice),
             headers: Headers(slice(&entry.headers)),
-        })
+        }
     }
 
     /// Removes all records, keeping the buffers.
