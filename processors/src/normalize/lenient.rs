@@ -3,13 +3,17 @@
 //! A member that is missing, null, empty or of an unexpected shape is absent. A member that Zoom
 //! changes some day must not make a whole event unreadable; what an event cannot do without is
 //! asked for when it is built.
+//!
+//! Objects are read in place, member by member: their types are large, and moving them out of one
+//! another costs as much as parsing them.
 
 use std::fmt;
 use std::marker::PhantomData;
 
 use rollcall_schemas::{Text, email};
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{
+    Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor,
+};
 
 use super::time;
 
@@ -228,106 +232,156 @@ impl<'de, T: Scalar<'de>> Deserialize<'de> for Loose<T> {
     }
 }
 
-/// Visits an object as a `T`, and anything else as nothing.
-struct NestedVisitor<T>(PhantomData<T>);
+/// The visits of single values, each of which leaves nothing.
+macro_rules! nothing {
+    () => {
+        fn visit_str<E>(self, _: &str) -> Result<(), E> {
+            Ok(())
+        }
 
-impl<'de, T: Deserialize<'de>> Visitor<'de> for NestedVisitor<T> {
-    type Value = Nested<T>;
+        fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+            Ok(())
+        }
+
+        fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+            Ok(())
+        }
+
+        fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+            Ok(())
+        }
+
+        fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+            Ok(())
+        }
+
+        fn visit_unit<E>(self) -> Result<(), E> {
+            Ok(())
+        }
+    };
+}
+
+/// An object that is read member by member.
+pub(super) trait Members<'de>: Default {
+    /// Reads the value of the member `name`, or skips it. Of one that is there twice the last counts.
+    fn read_member<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error>;
+}
+
+/// What a member can be read into.
+pub(super) trait Place<'de> {
+    /// Reads the value that is next in `map`.
+    fn read<A: MapAccess<'de>>(&mut self, map: &mut A) -> Result<(), A::Error>;
+}
+
+/// Implements [`Members`] for a struct whose fields are places, named as in JSON unless another name
+/// is given.
+macro_rules! members {
+    ($object:ident<$life:lifetime>: $($field:ident $(= $name:literal)?),* $(,)?) => {
+        impl<'de: $life, $life> Members<'de> for $object<$life> {
+            members!(@read $($field $(= $name)?),*);
+        }
+    };
+    ($object:ident: $($field:ident $(= $name:literal)?),* $(,)?) => {
+        impl<'de> Members<'de> for $object {
+            members!(@read $($field $(= $name)?),*);
+        }
+    };
+    (@read $($field:ident $(= $name:literal)?),*) => {
+        fn read_member<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
+            match name {
+                $(members!(@name $field $($name)?) => self.$field.read(map),)*
+                _ => map.next_value::<IgnoredAny>().map(drop),
+            }
+        }
+    };
+    (@name $field:ident) => { stringify!($field) };
+    (@name $field:ident $name:literal) => { $name };
+}
+pub(super) use members;
+
+impl<'de, T: Scalar<'de>> Place<'de> for Loose<T> {
+    fn read<A: MapAccess<'de>>(&mut self, map: &mut A) -> Result<(), A::Error> {
+        *self = map.next_value()?;
+        Ok(())
+    }
+}
+
+impl<'de, T: Members<'de>> Place<'de> for Nested<T> {
+    fn read<A: MapAccess<'de>>(&mut self, map: &mut A) -> Result<(), A::Error> {
+        map.next_value_seed(ReadNested(self))
+    }
+}
+
+impl<'de, T: Members<'de>> Place<'de> for List<T> {
+    fn read<A: MapAccess<'de>>(&mut self, map: &mut A) -> Result<(), A::Error> {
+        map.next_value_seed(ReadList(self))
+    }
+}
+
+/// Reads an object; anything else leaves nothing.
+pub(super) struct ReadNested<'p, T>(pub(super) &'p mut Nested<T>);
+
+impl<'de, T: Members<'de>> DeserializeSeed<'de> for ReadNested<'_, T> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        self.0.0 = None;
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de, T: Members<'de>> Visitor<'de> for ReadNested<'_, T> {
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-        T::deserialize(MapAccessDeserializer::new(map)).map(|value| Nested(Some(value)))
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let object = self.0.0.insert(T::default());
+        while let Some(name) = map.next_key::<Text<'de>>()? {
+            object.read_member(&name, &mut map)?;
+        }
+        Ok(())
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
-        IgnoredAny.visit_seq(seq)?;
-        Ok(Nested(None))
+    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<(), A::Error> {
+        IgnoredAny.visit_seq(seq).map(drop)
     }
 
-    fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
-        Ok(Nested(None))
-    }
+    nothing!();
+}
 
-    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
-        Ok(Nested(None))
-    }
+/// Reads the objects of an array; anything else leaves nothing.
+struct ReadList<'p, T>(&'p mut List<T>);
 
-    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
-        Ok(Nested(None))
-    }
+impl<'de, T: Members<'de>> DeserializeSeed<'de> for ReadList<'_, T> {
+    type Value = ();
 
-    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
-        Ok(Nested(None))
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
-        Ok(Nested(None))
-    }
-
-    fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Ok(Nested(None))
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        self.0.0.clear();
+        deserializer.deserialize_any(self)
     }
 }
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Nested<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(NestedVisitor(PhantomData))
-    }
-}
-
-/// Visits an array of objects, and anything else as an empty one.
-struct ListVisitor<T>(PhantomData<T>);
-
-impl<'de, T: Deserialize<'de>> Visitor<'de> for ListVisitor<T> {
-    type Value = List<T>;
+impl<'de, T: Members<'de>> Visitor<'de> for ReadList<'_, T> {
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an array")
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        let mut list = Vec::new();
-        while let Some(element) = seq.next_element::<Nested<T>>()? {
-            list.extend(element.0);
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        let mut element = Nested(None);
+        while seq.next_element_seed(ReadNested(&mut element))?.is_some() {
+            self.0.0.extend(element.0.take());
         }
-        Ok(List(list))
+        Ok(())
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-        IgnoredAny.visit_map(map)?;
-        Ok(List::default())
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
+        IgnoredAny.visit_map(map).map(drop)
     }
 
-    fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
-        Ok(List::default())
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
-        Ok(List::default())
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
-        Ok(List::default())
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
-        Ok(List::default())
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
-        Ok(List::default())
-    }
-
-    fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Ok(List::default())
-    }
-}
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ListVisitor(PhantomData))
-    }
+    nothing!();
 }

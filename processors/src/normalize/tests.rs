@@ -456,7 +456,7 @@ fn a_rejection_quotes_nothing() {
     assert_eq!(rejection.class, "malformed");
     assert_eq!(
         rejection.message,
-        "the webhook's body cannot be read: it is not the JSON of a Zoom event at line 1, column 57"
+        "the webhook's body cannot be read: it is not JSON at line 1, column 57"
     );
 }
 

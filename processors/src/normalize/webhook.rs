@@ -5,12 +5,13 @@ use rollcall_schemas::Text;
 use rollcall_schemas::record::{
     EventKind, RawRecord, Recording, Schedule, ScheduledOccurrence, SessionEnd, ZoomEvent,
 };
+use serde::de::DeserializeSeed;
 
 use super::Normalized;
 use super::body::{Body, Object, Planned, RecordingFile};
 use super::event_name::{self, Subject};
 use super::identity::Identity;
-use super::lenient::{Loose, MeetingId, Nested};
+use super::lenient::{Loose, MeetingId, Nested, ReadNested};
 
 mod participant;
 mod registrant;
@@ -25,105 +26,83 @@ pub(super) fn normalize<'a>(
     identity: &mut Identity,
 ) -> Normalized<'a> {
     let Ok(text) = std::str::from_utf8(body) else {
-        return Normalized::Rejected(malformed("it is not UTF-8".to_owned()));
+        return Normalized::Rejected(malformed("it is not UTF-8"));
     };
-    let body: Body<'a> = match serde_json::from_str(text) {
-        Ok(body) => body,
+    let mut body: Nested<Body<'a>> = Nested(None);
+    let mut json = serde_json::Deserializer::from_str(text);
+    if let Err(error) = ReadNested(&mut body)
+        .deserialize(&mut json)
+        .and_then(|()| json.end())
+    {
         // The error's own text quotes the body.
-        Err(error) => {
-            let place = format!("line {}, column {}", error.line(), error.column());
-            return Normalized::Rejected(malformed(format!(
-                "it is not the JSON of a Zoom event at {place}"
-            )));
-        }
+        let place = format!("line {}, column {}", error.line(), error.column());
+        return Normalized::Rejected(malformed(&format!("it is not JSON at {place}")));
+    }
+    let Nested(Some(mut body)) = body else {
+        return Normalized::Rejected(malformed("it is no JSON object"));
     };
-    let Some(name) = body.event.0.as_deref() else {
-        return Normalized::Rejected(malformed("it names no event".to_owned()));
+    let Some(name) = body.event.0.take() else {
+        return Normalized::Rejected(malformed("it names no event"));
     };
-    match event_name::parse(name) {
+    match event_name::parse(&name) {
         Err(reason) => Normalized::Ignored(reason),
-        Ok((subject, kind)) => match event(raw, subject, kind, body, identity) {
-            Ok(event) => Normalized::Event(event),
-            Err(rejection) => Normalized::Rejected(rejection),
-        },
+        Ok((subject, kind)) => {
+            let mut event = ZoomEvent {
+                kind,
+                received_at: raw.received_at,
+                ..ZoomEvent::default()
+            };
+            identity.begin().text(Some(&name));
+            match fill(&mut event, subject, &mut body, raw, identity) {
+                Ok(()) => Normalized::Event(event),
+                Err(rejection) => Normalized::Rejected(rejection),
+            }
+        }
     }
 }
 
-fn event<'a>(
-    raw: &RawRecord<'a>,
+/// Fills `event`, whose kind is set, with what the body says, and gives it its id.
+fn fill<'a>(
+    event: &mut ZoomEvent<'a>,
     subject: Subject,
-    kind: EventKind,
-    body: Body<'a>,
+    body: &mut Body<'a>,
+    raw: &RawRecord<'a>,
     identity: &mut Identity,
-) -> Result<ZoomEvent<'a>, Rejection> {
-    let Nested(Some(payload)) = body.payload else {
-        return Err(missing(kind, "payload"));
-    };
-    let Nested(Some(mut object)) = payload.object else {
-        return Err(missing(kind, "payload.object"));
-    };
-    let meeting_id = meeting_id(&object.id, raw).ok_or_else(|| missing(kind, "object.id"))?;
+) -> Result<(), Rejection> {
+    let kind = event.kind;
+    let payload = required(body.payload.0.as_mut(), kind, "payload")?;
+    let object = required(payload.object.0.as_mut(), kind, "payload.object")?;
     let (emitted_at, changed_at) = (body.event_ts.0, payload.time_stamp.0);
-    let said_at = if kind == EventKind::Updated {
-        changed_at.or(emitted_at)
-    } else {
-        emitted_at.or(changed_at)
+    let said_at = match kind {
+        EventKind::Updated => changed_at.or(emitted_at),
+        _ => emitted_at.or(changed_at),
     };
-    let webinar = match subject {
+    event.meeting_id = required(meeting_id(&object.id, raw), kind, "object.id")?;
+    event.webinar = match subject {
         Subject::Meeting => false,
         Subject::Webinar => true,
         Subject::Recording => object
-            .r#type
+            .meeting_type
             .0
-            .is_some_and(|meeting_type| WEBINAR_TYPES.contains(&meeting_type)),
+            .is_some_and(|number| WEBINAR_TYPES.contains(&number)),
     };
+    // Some deletions carry no time: then the delivery's own is the nearest there is.
+    event.occurred_at = said_at.unwrap_or(raw.received_at);
+    event.account_id = payload.account_id.0.take();
+    event.session_uuid = object.uuid.0.take();
+    event.host_id = object.host_id.0.take();
+    event.host_email = object.host_email.0.take().map(|email| email.0);
+    event.topic = object.topic.0.take();
+    event.meeting_type = narrow(&object.meeting_type);
+    event.start_time = object.start_time.at();
+    event.time_zone = object.timezone.0.take();
+    // Of a recording the duration is how long it is, not how long was planned.
+    if subject != Subject::Recording {
+        event.duration_minutes = narrow(&object.duration);
+    }
 
-    identity
-        .begin()
-        .text(body.event.0.as_deref())
-        .text(payload.account_id.0.as_deref());
-    let mut event = ZoomEvent {
-        kind,
-        webinar,
-        meeting_id,
-        // Some deletions carry no time: then the delivery's own is the nearest there is.
-        occurred_at: said_at.unwrap_or(raw.received_at),
-        received_at: raw.received_at,
-        ..ZoomEvent::default()
-    };
+    identity.text(event.account_id.as_deref());
     match kind {
-        EventKind::Started => {
-            let uuid = object
-                .uuid
-                .0
-                .as_deref()
-                .ok_or_else(|| missing(kind, "object.uuid"))?;
-            let start = object
-                .start_time
-                .at()
-                .ok_or_else(|| missing(kind, "object.start_time"))?;
-            identity.text(Some(uuid)).number(Some(start));
-        }
-        EventKind::Ended => {
-            let uuid = object
-                .uuid
-                .0
-                .as_deref()
-                .ok_or_else(|| missing(kind, "object.uuid"))?;
-            let end_time = object
-                .end_time
-                .at()
-                .ok_or_else(|| missing(kind, "object.end_time"))?;
-            let practice_session = object.practice_session.0.unwrap_or(false);
-            identity
-                .text(Some(uuid))
-                .number(Some(end_time))
-                .number(Some(i64::from(practice_session)));
-            event.ended = Some(SessionEnd {
-                end_time,
-                practice_session,
-            });
-        }
         EventKind::Created | EventKind::Updated | EventKind::Deleted => {
             let extent = payload
                 .operation
@@ -131,7 +110,7 @@ fn event<'a>(
                 .as_deref()
                 .or(payload.scope.0.as_deref());
             identity.number(said_at).text(extent);
-            let mut schedule = schedule(&mut object, identity);
+            let mut schedule = schedule(object, identity);
             if kind == EventKind::Deleted {
                 name_what_is_deleted(&mut schedule, extent);
             }
@@ -141,64 +120,58 @@ fn event<'a>(
         | EventKind::RegistrationApproved
         | EventKind::RegistrationCancelled
         | EventKind::RegistrationDenied => {
-            let Nested(Some(form)) = object.registrant else {
-                return Err(missing(kind, "object.registrant"));
-            };
-            object.registrant = Nested(None);
+            let form = required(object.registrant.0.as_mut(), kind, "object.registrant")?;
             let registrant = registrant::from_form(kind, form)?;
             identity
                 .text(Some(&registrant.id))
-                .text(registrant.status.as_deref())
-                .number(emitted_at);
-            event.schedule = Some(schedule(&mut object, identity));
+                .text(registrant.status.as_deref());
+            identity.number(emitted_at);
+            event.schedule = Some(schedule(object, identity));
             event.registrant = Some(registrant);
         }
-        EventKind::RecordingCompleted | EventKind::TranscriptCompleted => {
-            let uuid = object
-                .uuid
-                .0
-                .as_deref()
-                .ok_or_else(|| missing(kind, "object.uuid"))?;
+        _ => {
+            let uuid = required(event.session_uuid.as_deref(), kind, "object.uuid")?;
             identity.text(Some(uuid));
-            event.recording = Some(recording(
-                std::mem::take(&mut object.share_url),
-                &object.recording_files.0,
-                identity,
-            ));
+            of_session(event, object, said_at, identity)?;
+        }
+    }
+    event.event_id = identity.event_id(&event.meeting_id).into();
+    Ok(())
+}
+
+/// Fills an event of a session.
+fn of_session<'a>(
+    event: &mut ZoomEvent<'a>,
+    object: &mut Object<'a>,
+    said_at: Option<i64>,
+    identity: &mut Identity,
+) -> Result<(), Rejection> {
+    let kind = event.kind;
+    match kind {
+        EventKind::Started => {
+            identity.number(Some(required(event.start_time, kind, "object.start_time")?));
+        }
+        EventKind::Ended => {
+            let end_time = required(object.end_time.at(), kind, "object.end_time")?;
+            let practice_session = object.practice_session.0.unwrap_or(false);
+            identity
+                .number(Some(end_time))
+                .number(Some(i64::from(practice_session)));
+            event.ended = Some(SessionEnd {
+                end_time,
+                practice_session,
+            });
+        }
+        EventKind::RecordingCompleted | EventKind::TranscriptCompleted => {
+            event.recording = Some(recording(object, identity));
         }
         _ => {
-            let Nested(Some(seat)) = object.participant else {
-                return Err(missing(kind, "object.participant"));
-            };
-            object.participant = Nested(None);
-            let uuid = object
-                .uuid
-                .0
-                .as_deref()
-                .ok_or_else(|| missing(kind, "object.uuid"))?;
-            identity
-                .text(Some(uuid))
-                .text(object.breakout_room_uuid.0.as_deref());
+            identity.text(object.breakout_room_uuid.0.as_deref());
+            let seat = required(object.participant.0.as_mut(), kind, "object.participant")?;
             event.participant = Some(participant::from_seat(kind, seat, said_at, identity)?);
         }
     }
-
-    event.event_id = identity.event_id(&event.meeting_id).into();
-    event.account_id = payload.account_id.0;
-    event.session_uuid = object.uuid.0;
-    event.host_id = object.host_id.0;
-    event.host_email = object.host_email.0.map(|email| email.0);
-    event.topic = object.topic.0;
-    event.meeting_type = narrow(&object.r#type);
-    event.start_time = object.start_time.at();
-    // Of a recording the duration is how long it is, not how long was planned.
-    event.duration_minutes = if subject == Subject::Recording {
-        None
-    } else {
-        narrow(&object.duration)
-    };
-    event.time_zone = object.timezone.0;
-    Ok(event)
+    Ok(())
 }
 
 /// The meeting id in digits. Where Zoom writes a number, the digits are borrowed from the raw
@@ -258,11 +231,8 @@ fn name_what_is_deleted(schedule: &mut Schedule<'_>, extent: Option<&str>) {
 
 /// A recording. Two deliveries that differ in their links and tokens alone are the same event, in
 /// whatever order they name the files.
-fn recording<'a>(
-    share_url: Loose<Text<'a>>,
-    files: &[RecordingFile<'a>],
-    identity: &mut Identity,
-) -> Recording<'a> {
+fn recording<'a>(object: &mut Object<'a>, identity: &mut Identity) -> Recording<'a> {
+    let files = &object.recording_files.0;
     let is_complete = |file: &RecordingFile<'_>| {
         file.status
             .0
@@ -277,9 +247,15 @@ fn recording<'a>(
     for (id, complete) in ids {
         identity.text(id).number(Some(i64::from(complete)));
     }
+    let is_transcript = |file: &RecordingFile<'_>| {
+        file.file_type
+            .0
+            .as_ref()
+            .is_some_and(|kind| kind == "TRANSCRIPT")
+    };
     let complete = files.iter().filter(|file| is_complete(file)).count();
     Recording {
-        share_url: share_url.0,
+        share_url: object.share_url.0.take(),
         recording_start: files
             .iter()
             .filter_map(|file| file.recording_start.at())
@@ -289,12 +265,7 @@ fn recording<'a>(
             .filter_map(|file| file.recording_end.at())
             .max(),
         files: i32::try_from(complete).unwrap_or(i32::MAX),
-        transcript: files.iter().any(|file| {
-            file.file_type
-                .0
-                .as_ref()
-                .is_some_and(|kind| kind == "TRANSCRIPT")
-        }),
+        transcript: files.iter().any(is_transcript),
     }
 }
 
@@ -303,19 +274,19 @@ fn narrow(number: &Loose<i64>) -> Option<i32> {
     number.0.and_then(|number| i32::try_from(number).ok())
 }
 
-fn malformed(what: String) -> Rejection {
+fn malformed(what: &str) -> Rejection {
     Rejection {
         class: "malformed",
         message: format!("the webhook's body cannot be read: {what}"),
     }
 }
 
-/// An event without something that Zoom's schema of it requires.
-fn missing(kind: EventKind, member: &str) -> Rejection {
-    Rejection {
+/// A part of an event that Zoom's schema of it requires, and without which it says nothing.
+fn required<T>(part: Option<T>, kind: EventKind, member: &str) -> Result<T, Rejection> {
+    part.ok_or_else(|| Rejection {
         class: "incomplete",
         message: format!(
             "an event of kind {kind:?} has no {member} that can be read, and says nothing without it"
         ),
-    }
+    })
 }

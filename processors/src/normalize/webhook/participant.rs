@@ -3,7 +3,7 @@
 use rollcall_runtime::Rejection;
 use rollcall_schemas::record::{EventKind, Participant};
 
-use super::missing;
+use super::required;
 use crate::normalize::body::Seat;
 use crate::normalize::identity::Identity;
 
@@ -11,7 +11,7 @@ use crate::normalize::identity::Identity;
 /// too are part of the event's identity.
 pub(super) fn from_seat<'a>(
     kind: EventKind,
-    seat: Seat<'a>,
+    seat: &mut Seat<'a>,
     said_at: Option<i64>,
     identity: &mut Identity,
 ) -> Result<Participant<'a>, Rejection> {
@@ -20,7 +20,7 @@ pub(super) fn from_seat<'a>(
         .0
         .as_deref()
         .or(seat.participant_uuid.0.as_deref());
-    let seat_id = seat_id.ok_or_else(|| missing(kind, "participant.user_id"))?;
+    identity.text(Some(required(seat_id, kind, "participant.user_id")?));
     let (join, leave, date) = (
         seat.join_time.at(),
         seat.leave_time.at(),
@@ -40,21 +40,21 @@ pub(super) fn from_seat<'a>(
         }
         _ => (date.or(join), "participant.date_time"),
     };
-    let at = at.ok_or_else(|| missing(kind, member))?;
-    identity.text(Some(seat_id)).number(Some(at));
+    let at = required(at, kind, member)?;
+    identity.number(Some(at));
     identity
         .text(seat.bind_user_id.0.as_deref())
         .text(seat.new_role.0.as_deref());
     Ok(Participant {
-        user_id: seat.user_id.0,
-        participant_uuid: seat.participant_uuid.0,
-        registrant_id: seat.registrant_id.0,
-        participant_user_id: seat.participant_user_id.0,
-        email: seat.email.0.map(|email| email.0),
-        display_name: seat.user_name.0,
+        user_id: seat.user_id.0.take(),
+        participant_uuid: seat.participant_uuid.0.take(),
+        registrant_id: seat.registrant_id.0.take(),
+        participant_user_id: seat.participant_user_id.0.take(),
+        email: seat.email.0.take().map(|email| email.0),
+        display_name: seat.user_name.0.take(),
         at,
-        leave_reason: seat.leave_reason.0,
-        parent_user_id: seat.parent_user_id.0,
-        bound_user_id: seat.bind_user_id.0,
+        leave_reason: seat.leave_reason.0.take(),
+        parent_user_id: seat.parent_user_id.0.take(),
+        bound_user_id: seat.bind_user_id.0.take(),
     })
 }
