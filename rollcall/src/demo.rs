@@ -86,7 +86,7 @@ pub(crate) async fn run(arguments: DemoArguments) -> Result<ExitCode> {
     let status = StatusSource {
         log: Arc::clone(&pipeline.log),
         stages: pipeline.stages.clone(),
-        sink: pipeline.sink.as_ref().map(|sink| sink.status()),
+        sink: pipeline.sink.clone(),
     };
     let played = tokio::select! {
         error = pipeline.failure() => Err(error),
@@ -128,7 +128,7 @@ async fn play(sandbox: &Sandbox, status: &StatusSource, rolls: &Mutex<Rolls>, sc
         let report = status.report().await;
         screen.draw(&view::live(sandbox, &report, &lock(rolls).running()));
         let idle = report.stages.iter().all(|stage| stage.lag == Some(0))
-            && report.sink.as_ref().is_some_and(|sink| sink.waiting == 0 && sink.lag == Some(0));
+            && report.sink.as_ref().is_some_and(|sink| sink.drained);
         if idle && sandbox.differences().is_empty() && rows::differences(&sandbox.truth(), &lock(rolls)).is_empty() {
             // What would come twice comes now.
             tokio::time::sleep(Duration::from_secs(1)).await;

@@ -195,17 +195,16 @@ impl Pipeline {
 
     async fn start_sink(&mut self, config: &Config, failed: &mpsc::UnboundedSender<anyhow::Error>) -> Result<()> {
         let options = sink_options::from(config, Arc::clone(&self.clock))?;
-        let instance = format!("{}-sink", config.instance_name());
-        let sink = Sink::start(Arc::clone(&self.log), &self.topics, &instance, options).await?;
-        let failed = failed.clone();
-        let mut ended = sink.ended();
-        tokio::spawn(async move {
-            if let Some(reason) = ended.wait().await {
-                let _ = failed.send(anyhow::anyhow!(reason).context("the sink"));
+        let runtime = tokio::runtime::Handle::current();
+        let sink = Sink::new(options, Arc::clone(&self.log), self.topics.clone(), runtime)?;
+        sink.check().await?;
+        self.sink = Some(sink.handle());
+        let (shutdown, failed) = (self.shutdown.clone(), failed.clone());
+        self.spawn("sink", move || {
+            if let Err(error) = sink.run(&shutdown) {
+                let _ = failed.send(anyhow::Error::new(error).context("the sink"));
             }
-        });
-        self.sink = Some(sink);
-        Ok(())
+        })
     }
 
     async fn start_ingress(&mut self, config: &Config) -> Result<()> {
@@ -254,7 +253,6 @@ impl Pipeline {
 
     /// Stops taking in, lets what is under way come to its end, and closes the log.
     pub(crate) async fn stop(mut self) -> Result<()> {
-        const DRAIN: Duration = Duration::from_secs(20);
         drop(self.stop_ingress.take());
         if let Some(ingress) = self.ingress.take() {
             // Connections that stay open without a request are not waited for.
@@ -262,9 +260,6 @@ impl Pipeline {
         }
         self.stop_clock.store(true, Ordering::Release);
         self.shutdown.request();
-        if let Some(sink) = self.sink.take() {
-            sink.stop(DRAIN).await;
-        }
         let threads = std::mem::take(&mut self.threads);
         let log = Arc::clone(&self.log);
         tokio::task::spawn_blocking(move || {

@@ -1,6 +1,5 @@
 //! How the roles fare.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -8,7 +7,7 @@ use rollcall_eventlog::EventLog;
 use rollcall_runtime::status::{PartitionState, WorkerState};
 use rollcall_runtime::{StageStatus, TopicSettings, group};
 use rollcall_schemas::catalogue::{ENGAGEMENT_ATTENDANCE, ZOOM_RAW};
-use rollcall_sink::{SinkSnapshot, SinkStatus};
+use rollcall_sink::{SinkHandle, SinkStatus};
 use serde::{Deserialize, Serialize};
 
 use crate::show;
@@ -42,16 +41,24 @@ pub(crate) struct SinkLine {
     pub(crate) active: bool,
     /// Why it sends nothing, and what to do.
     pub(crate) paused: Option<String>,
-    pub(crate) waiting: u64,
-    pub(crate) lag: Option<u64>,
-    pub(crate) effects: BTreeMap<String, u64>,
+    /// Contacts and activities that were read and are not done with.
+    pub(crate) waiting: usize,
+    /// Whether everything that was read is done with.
+    pub(crate) drained: bool,
+    pub(crate) contacts: u64,
+    pub(crate) events: u64,
+    pub(crate) list_additions: u64,
+    /// Effects of unknown outcome, about which Brevo is asked.
+    pub(crate) unknown: usize,
+    pub(crate) skipped: u64,
+    pub(crate) failed: u64,
 }
 
 /// Where the report of a running process comes from.
 pub(crate) struct StatusSource {
     pub(crate) log: Arc<dyn EventLog>,
     pub(crate) stages: Vec<Arc<StageStatus>>,
-    pub(crate) sink: Option<Arc<SinkStatus>>,
+    pub(crate) sink: Option<SinkHandle>,
 }
 
 impl StatusSource {
@@ -62,7 +69,7 @@ impl StatusSource {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             running: true,
             stages: self.stages.iter().map(|stage| stage_line(stage)).collect(),
-            sink: self.sink.as_ref().map(|sink| sink_line(sink.snapshot())),
+            sink: self.sink.as_ref().map(|sink| sink_line(&sink.status())),
             free_space: free_space.ok().and_then(Result::ok).flatten(),
         }
     }
@@ -94,13 +101,25 @@ fn stage_line(status: &StageStatus) -> StageLine {
     }
 }
 
-fn sink_line(snapshot: SinkSnapshot) -> SinkLine {
+fn sink_line(status: &SinkStatus) -> SinkLine {
     SinkLine {
-        active: snapshot.active,
-        paused: snapshot.paused,
-        waiting: snapshot.waiting,
-        lag: snapshot.lag,
-        effects: snapshot.effects.into_iter().map(|(state, count)| (show::symbol(&state), count)).collect(),
+        active: status.active,
+        paused: status.paused.clone(),
+        waiting: status.contacts_waiting + status.activities_waiting,
+        drained: status.is_drained(),
+        contacts: status.confirmed.contacts,
+        events: status.confirmed.events,
+        list_additions: status.confirmed.list_additions,
+        unknown: status.unknown,
+        skipped: status.skipped,
+        failed: status.failed,
+    }
+}
+
+impl SinkLine {
+    /// What Brevo confirmed since the start.
+    pub(crate) fn confirmed(&self) -> u64 {
+        self.contacts + self.events + self.list_additions
     }
 }
 
@@ -154,22 +173,19 @@ impl StatusReport {
                 (None, true) => "active",
                 (None, false) => "standby",
             };
-            let done: u64 = sink.effects.values().sum();
-            table.add_row([
-                "sink".to_owned(),
-                state.to_owned(),
-                String::new(),
-                done.to_string(),
-                sink.lag.map_or_else(|| "–".to_owned(), |lag| lag.to_string()),
-            ]);
+            let row = ["sink".to_owned(), state.to_owned(), String::new(), sink.confirmed().to_string(), sink.waiting.to_string()];
+            table.add_row(row);
         }
         text.push_str(&show::lines(&table));
         if let Some(sink) = &self.sink {
             if let Some(paused) = &sink.paused {
                 let _ = writeln!(text, "\nThe sink sends nothing: {paused}");
             }
-            let effects: Vec<_> = sink.effects.iter().map(|(state, count)| format!("{count} {state}")).collect();
-            let _ = writeln!(text, "\nTo Brevo: {} waiting{}{}", sink.waiting, if effects.is_empty() { "" } else { ", " }, effects.join(", "));
+            let _ = writeln!(
+                text,
+                "\nTo Brevo since the start: {} contacts, {} events, {} list additions; {} skipped, {} failed; {} of unknown outcome",
+                sink.contacts, sink.events, sink.list_additions, sink.skipped, sink.failed, sink.unknown
+            );
         }
         if let Some(free) = self.free_space {
             let _ = writeln!(text, "\nDisk: {:.1} GiB left for the log", free as f64 / f64::from(1_u32 << 30));

@@ -1,1 +1,6 @@
-//! End to end, on both engines.
+//! Runs the binary as a user does, against a sandbox, and reads what it made.
+//!
+//! The tests that use this are in `tests/`. They need the binary: `cargo build --bin rollcall`.
+
+pub mod line;
+pub mod rows;

@@ -36,7 +36,7 @@ pub(crate) async fn start_admin(config: &Config, pipeline: &Pipeline, metrics: P
         status: StatusSource {
             log: Arc::clone(&pipeline.log),
             stages: pipeline.stages.clone(),
-            sink: pipeline.sink.as_ref().map(|sink| sink.status()),
+            sink: pipeline.sink.clone(),
         },
         metrics: metrics.clone(),
         prefix: pipeline.topics.prefix.clone(),

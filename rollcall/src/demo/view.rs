@@ -31,9 +31,8 @@ pub(crate) fn live(sandbox: &Sandbox, status: &StatusReport, running: &[RunningR
         let _ = writeln!(text, "  {:<11} {:>6} records in, {lag} waiting", stage.stage, stage.records);
     }
     if let Some(sink) = &status.sink {
-        let confirmed = sink.effects.get("confirmed").copied().unwrap_or_default();
         let pause = sink.paused.as_deref().map(|why| format!("; paused: {why}")).unwrap_or_default();
-        let _ = writeln!(text, "  {:<11} {confirmed:>6} effects confirmed, {} waiting{pause}", "sink", sink.waiting);
+        let _ = writeln!(text, "  {:<11} {:>6} effects confirmed, {} waiting{pause}", "sink", sink.confirmed(), sink.waiting);
     }
     text.push_str(&brevo_line(sandbox));
     text.push('\n');

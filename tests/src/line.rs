@@ -1,0 +1,237 @@
+//! Processes of the pipeline between a sandbox's Zoom and its Brevo.
+
+use std::fs::{self, File, OpenOptions};
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rollcall_sandbox::Sandbox;
+use rollcall_sandbox::configuration::PipelinePlaces;
+use serde_json::Value;
+
+/// How long a whole play may take. No test measures speed; this only ends one that hangs.
+pub const PATIENCE: Duration = Duration::from_secs(300);
+/// How long nothing may change before what differs is a difference.
+const STANDSTILL: Duration = Duration::from_secs(30);
+
+/// Which engine a test runs on.
+#[derive(Clone, Debug)]
+pub enum Engine {
+    /// The log in a folder.
+    Embedded,
+    /// The brokers of an Apache Kafka.
+    Kafka(String),
+}
+
+impl Engine {
+    /// The Apache Kafka that the environment names.
+    ///
+    /// # Panics
+    ///
+    /// Where `KAFKA_BROKERS` is not set: `make test` starts one.
+    #[must_use]
+    pub fn kafka() -> Self {
+        let brokers = std::env::var("KAFKA_BROKERS");
+        Self::Kafka(brokers.expect("KAFKA_BROKERS names no Apache Kafka: `make test` starts one and sets it"))
+    }
+}
+
+/// One process of the pipeline, with a folder and addresses of its own.
+pub struct Instance {
+    folder: PathBuf,
+    /// Where it takes in webhooks.
+    pub http: SocketAddr,
+    /// Its admin address.
+    pub admin: SocketAddr,
+    child: Option<Child>,
+}
+
+/// An address that is free now.
+///
+/// # Panics
+///
+/// Where the machine has no free port.
+#[must_use]
+pub fn free_address() -> SocketAddr {
+    TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr()).expect("a free port")
+}
+
+fn binary() -> PathBuf {
+    let test = std::env::current_exe().expect("a test has a path");
+    let binary = test.parent().and_then(Path::parent).expect("target/PROFILE/deps").join("rollcall");
+    assert!(binary.exists(), "{} is missing: run `cargo build --bin rollcall` first", binary.display());
+    binary
+}
+
+impl Instance {
+    /// An instance that has not been started.
+    ///
+    /// # Panics
+    ///
+    /// Where its folder cannot be made.
+    #[must_use]
+    pub fn new(folder: &Path) -> Self {
+        fs::create_dir_all(folder).expect("a folder");
+        Self { folder: folder.to_owned(), http: free_address(), admin: free_address(), child: None }
+    }
+
+    /// Where it takes in Zoom's webhooks.
+    #[must_use]
+    pub fn target(&self) -> String {
+        format!("http://{}/webhooks/zoom", self.http)
+    }
+
+    /// Its configuration file.
+    #[must_use]
+    pub fn file(&self) -> PathBuf {
+        self.folder.join("rollcall.yaml")
+    }
+
+    /// The folder of its log, on the embedded engine.
+    #[must_use]
+    pub fn log_folder(&self) -> PathBuf {
+        self.folder.join("log")
+    }
+
+    /// Writes its configuration: the sandbox's, with `more` at the end.
+    ///
+    /// # Panics
+    ///
+    /// Where the file cannot be written.
+    pub fn configure(&self, sandbox: &Sandbox, engine: &Engine, more: &str) {
+        let log = match engine {
+            Engine::Embedded => format!("embedded: {{ path: \"{}\" }}", self.log_folder().display()),
+            Engine::Kafka(brokers) => format!(
+                "kafka: {{ brokers: \"{brokers}\", state_path: \"{}\", session_timeout: 6s }}",
+                self.folder.join("state").display()
+            ),
+        };
+        let places = PipelinePlaces { http: self.http, admin: self.admin, log };
+        fs::write(self.file(), format!("{}{more}", sandbox.configuration_yaml(&places))).expect("a file");
+    }
+
+    /// Starts it.
+    ///
+    /// # Panics
+    ///
+    /// Where the binary cannot be started.
+    pub fn start(&mut self) {
+        let log = OpenOptions::new().create(true).append(true).open(self.folder.join("stderr.log")).expect("a file");
+        let child = Command::new(binary())
+            .args(["run", "-c"])
+            .arg(self.file())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .expect("the binary starts");
+        self.child = Some(child);
+    }
+
+    /// `kill -9`.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// Sends a signal by its name.
+    ///
+    /// # Panics
+    ///
+    /// Where there is no `kill` command.
+    pub fn signal(&self, name: &str) {
+        if let Some(child) = &self.child {
+            let sent = Command::new("kill").arg(format!("-{name}")).arg(child.id().to_string()).status();
+            assert!(sent.expect("a kill command").success(), "sending SIG{name}");
+        }
+    }
+
+    /// SIGTERM; tells the exit code.
+    ///
+    /// # Panics
+    ///
+    /// Where it was not started.
+    pub fn terminate(&mut self) -> Option<i32> {
+        self.signal("TERM");
+        let mut child = self.child.take().expect("it was started");
+        child.wait().expect("it can be waited for").code()
+    }
+
+    /// Whether it has ended by itself, and how.
+    ///
+    /// # Panics
+    ///
+    /// Where its state cannot be asked.
+    pub fn ended(&mut self) -> Option<std::process::ExitStatus> {
+        self.child.as_mut().and_then(|child| child.try_wait().expect("it can be asked"))
+    }
+
+    /// The last lines that it logged.
+    #[must_use]
+    pub fn last_words(&self) -> String {
+        let text = fs::read_to_string(self.folder.join("stderr.log")).unwrap_or_default();
+        let lines: Vec<_> = text.lines().collect();
+        lines[lines.len().saturating_sub(25)..].join("\n")
+    }
+
+    /// Whether every stage has nothing to do, and the sink neither. `None` where it does not answer.
+    pub async fn idle(&self) -> Option<bool> {
+        let status: Value = reqwest::get(format!("http://{}/status", self.admin)).await.ok()?.json().await.ok()?;
+        let stages = status["stages"].as_array()?.iter().all(|stage| stage["lag"] == 0 || stage["partitions"] == 0);
+        let sink = &status["sink"];
+        let sends = sink["active"] == false || sink["drained"] == true;
+        Some(stages && sends)
+    }
+}
+
+impl Drop for Instance {
+    fn drop(&mut self) {
+        self.kill();
+        if std::thread::panicking() {
+            let _ = File::open(self.folder.join("stderr.log"));
+            println!("--- the last lines of {} ---\n{}", self.folder.display(), self.last_words());
+        }
+    }
+}
+
+/// Waits until the story is over, every instance idle, and Brevo has what is true; or until nothing
+/// changes any more.
+///
+/// # Panics
+///
+/// Where the story cannot be played.
+pub async fn settle(sandbox: &Sandbox, instances: &[&Instance]) {
+    sandbox.zoom().finished().await.expect("the story is played");
+    let started = Instant::now();
+    let mut last = (0, 0, Instant::now());
+    while started.elapsed() < PATIENCE {
+        let mut idle = true;
+        for instance in instances {
+            idle &= instance.idle().await.unwrap_or(false);
+        }
+        let snapshot = sandbox.snapshot();
+        let now = (snapshot.contacts.len(), snapshot.events.len());
+        if now != (last.0, last.1) {
+            last = (now.0, now.1, Instant::now());
+        }
+        if (idle && sandbox.differences().is_empty()) || last.2.elapsed() > STANDSTILL {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    // What would come twice comes now.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+}
+
+/// Asserts that Brevo has what is true, each once.
+///
+/// # Panics
+///
+/// Where it has not.
+pub fn assert_true(sandbox: &Sandbox) {
+    let differences: Vec<_> = sandbox.differences().iter().map(ToString::to_string).collect();
+    assert!(differences.is_empty(), "{} differences:\n{}", differences.len(), differences.join("\n"));
+}
