@@ -32,7 +32,11 @@ pub struct Lists {
 
 impl Default for Lists {
     fn default() -> Self {
-        Self { meeting_participants: 15, webinar_attendees: 16, webinar_registrants: 17 }
+        Self {
+            meeting_participants: 15,
+            webinar_attendees: 16,
+            webinar_registrants: 17,
+        }
     }
 }
 
@@ -63,7 +67,10 @@ impl Plan {
     /// Registrations to all meetings and webinars.
     #[must_use]
     pub fn registrations(&self) -> usize {
-        self.meetings.iter().map(|meeting| meeting.registrations.len()).sum()
+        self.meetings
+            .iter()
+            .map(|meeting| meeting.registrations.len())
+            .sum()
     }
 
     /// The sessions that run at a moment, with the number of seats taken: for a live display.
@@ -73,7 +80,11 @@ impl Plan {
         for meeting in &self.meetings {
             for session in &meeting.sessions {
                 if session.started_ms <= now_ms && now_ms < session.ended_ms {
-                    let present = session.seats.iter().filter(|seat| seat.is_in_at(session, now_ms)).count();
+                    let present = session
+                        .seats
+                        .iter()
+                        .filter(|seat| seat.is_in_at(session, now_ms))
+                        .count();
                     running.push(Running {
                         meeting_id: meeting.id,
                         topic: meeting.topic_at(now_ms).to_owned(),
@@ -239,7 +250,10 @@ impl Registration {
     /// The status at a moment; absent before the registration.
     #[must_use]
     pub fn status_at(&self, now_ms: i64) -> Option<Status> {
-        self.facts.iter().rfind(|fact| fact.at_ms <= now_ms).map(|fact| fact.status)
+        self.facts
+            .iter()
+            .rfind(|fact| fact.at_ms <= now_ms)
+            .map(|fact| fact.status)
     }
 
     /// Approved at a moment.
@@ -251,7 +265,10 @@ impl Registration {
     /// When it was approved last, whatever came after.
     #[must_use]
     pub fn approval(&self) -> Option<i64> {
-        self.facts.iter().rfind(|fact| fact.status == Status::Approved).map(|fact| fact.at_ms)
+        self.facts
+            .iter()
+            .rfind(|fact| fact.status == Status::Approved)
+            .map(|fact| fact.at_ms)
     }
 }
 
@@ -328,7 +345,10 @@ impl Seat {
                         stays.push((from, mark.at_ms));
                     }
                 }
-                What::Waits | What::Admitted | What::LeavesWaitingRoom | What::ChangesRole { .. } => {}
+                What::Waits
+                | What::Admitted
+                | What::LeavesWaitingRoom
+                | What::ChangesRole { .. } => {}
             }
         }
         if let Some(from) = since {
@@ -344,11 +364,16 @@ impl Seat {
     /// When it first was in the session.
     #[must_use]
     pub fn first_join(&self) -> Option<i64> {
-        self.marks.iter().find(|mark| matches!(mark.what, What::Joins)).map(|mark| mark.at_ms)
+        self.marks
+            .iter()
+            .find(|mark| matches!(mark.what, What::Joins))
+            .map(|mark| mark.at_ms)
     }
 
     fn is_in_at(&self, session: &Session, now_ms: i64) -> bool {
-        self.stays(session).iter().any(|(from, to)| *from <= now_ms && now_ms < *to)
+        self.stays(session)
+            .iter()
+            .any(|(from, to)| *from <= now_ms && now_ms < *to)
     }
 }
 

@@ -7,8 +7,8 @@
 mod account;
 mod answer;
 mod connection;
-mod control;
 mod contacts;
+mod control;
 mod events;
 mod fault;
 mod limits;

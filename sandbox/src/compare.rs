@@ -33,12 +33,20 @@ impl fmt::Display for Difference {
 #[must_use]
 pub fn compare(truth: &Truth, snapshot: &Snapshot) -> Vec<Difference> {
     let mut found = Vec::new();
-    let mut differs = |about: &str, what: String| found.push(Difference { about: about.to_owned(), what });
+    let mut differs = |about: &str, what: String| {
+        found.push(Difference {
+            about: about.to_owned(),
+            what,
+        })
+    };
     contacts(truth, snapshot, &mut differs);
     lists(truth, snapshot, &mut differs);
     events(truth, snapshot, &mut differs);
     for violation in &snapshot.violations {
-        differs(&violation.email, format!("{} ({})", violation.rule, violation.asked));
+        differs(
+            &violation.email,
+            format!("{} ({})", violation.rule, violation.asked),
+        );
     }
     found
 }
@@ -50,21 +58,36 @@ fn contacts(truth: &Truth, snapshot: &Snapshot, differs: &mut impl FnMut(&str, S
             continue;
         };
         for field in &FIELDS {
-            let wanted = expected.attributes.get(field.attribute).unwrap_or(&Value::Null);
-            let got = contact.attributes.get(field.attribute).unwrap_or(&Value::Null);
+            let wanted = expected
+                .attributes
+                .get(field.attribute)
+                .unwrap_or(&Value::Null);
+            let got = contact
+                .attributes
+                .get(field.attribute)
+                .unwrap_or(&Value::Null);
             if !same(wanted, got) {
-                differs(email, format!("{} is {got}, and {wanted} is true", field.attribute));
+                differs(
+                    email,
+                    format!("{} is {got}, and {wanted} is true", field.attribute),
+                );
             }
         }
     }
-    for email in snapshot.contacts.keys().filter(|email| !truth.contacts.contains_key(*email)) {
+    for email in snapshot
+        .contacts
+        .keys()
+        .filter(|email| !truth.contacts.contains_key(*email))
+    {
         differs(email, "is a contact in Brevo and should not be".to_owned());
     }
 }
 
 fn same(wanted: &Value, got: &Value) -> bool {
     let nothing = |value: &Value| value.is_null() || value.as_f64() == Some(0.0) || value == "";
-    (nothing(wanted) && nothing(got)) || wanted == got || (wanted.is_number() && wanted.as_f64() == got.as_f64())
+    (nothing(wanted) && nothing(got))
+        || wanted == got
+        || (wanted.is_number() && wanted.as_f64() == got.as_f64())
 }
 
 fn lists(truth: &Truth, snapshot: &Snapshot, differs: &mut impl FnMut(&str, String)) {
@@ -77,9 +100,16 @@ fn lists(truth: &Truth, snapshot: &Snapshot, differs: &mut impl FnMut(&str, Stri
             differs(email, format!("is on list {list} and should not be"));
         }
     }
-    for (list, members) in snapshot.lists.iter().filter(|(list, _)| !truth.lists.contains_key(list)) {
+    for (list, members) in snapshot
+        .lists
+        .iter()
+        .filter(|(list, _)| !truth.lists.contains_key(list))
+    {
         if !members.is_empty() {
-            differs(&format!("list {list}"), format!("has {} members and is not ours", members.len()));
+            differs(
+                &format!("list {list}"),
+                format!("has {} members and is not ours", members.len()),
+            );
         }
     }
 }
@@ -89,23 +119,38 @@ fn events(truth: &Truth, snapshot: &Snapshot, differs: &mut impl FnMut(&str, Str
     for event in &snapshot.events {
         match event.source_event_id() {
             Some(id) => arrived.entry(id).or_default().push(event),
-            None => differs(&event.email, format!("{} has no source_event_id", event.name)),
+            None => differs(
+                &event.email,
+                format!("{} has no source_event_id", event.name),
+            ),
         }
     }
     for (id, expected) in &truth.events {
         match arrived.get(id.as_str()).map(Vec::as_slice) {
-            None => differs(&expected.email, format!("{} never arrived ({id})", expected.name)),
+            None => differs(
+                &expected.email,
+                format!("{} never arrived ({id})", expected.name),
+            ),
             Some([event]) => {
                 for what in wrong_in(event, expected) {
                     differs(&expected.email, format!("{} ({id}): {what}", expected.name));
                 }
             }
-            Some(events) => differs(&expected.email, format!("{} arrived {} times ({id})", expected.name, events.len())),
+            Some(events) => differs(
+                &expected.email,
+                format!("{} arrived {} times ({id})", expected.name, events.len()),
+            ),
         }
     }
-    for (id, events) in arrived.iter().filter(|(id, _)| !truth.events.contains_key(**id)) {
+    for (id, events) in arrived
+        .iter()
+        .filter(|(id, _)| !truth.events.contains_key(**id))
+    {
         let event = events[0];
-        differs(&event.email, format!("{} arrived and should not have ({id})", event.name));
+        differs(
+            &event.email,
+            format!("{} arrived and should not have ({id})", event.name),
+        );
     }
 }
 
@@ -117,9 +162,15 @@ fn wrong_in(event: &EventSnapshot, expected: &EventTruth) -> Vec<String> {
     if event.email != expected.email {
         wrong.push(format!("it is {}'s", event.email));
     }
-    let meeting_id = event.properties.get("meeting_id").map(|id| id.to_string().trim_matches('"').to_owned());
+    let meeting_id = event
+        .properties
+        .get("meeting_id")
+        .map(|id| id.to_string().trim_matches('"').to_owned());
     if meeting_id.as_deref() != Some(expected.meeting_id.to_string().as_str()) {
-        wrong.push(format!("meeting_id is {}", meeting_id.as_deref().unwrap_or("missing")));
+        wrong.push(format!(
+            "meeting_id is {}",
+            meeting_id.as_deref().unwrap_or("missing")
+        ));
     }
     for needed in ["occurrence", "topic"] {
         if !event.properties.contains_key(needed) {
@@ -159,10 +210,22 @@ impl Summary {
     #[must_use]
     pub fn of(truth: &Truth, snapshot: &Snapshot) -> Self {
         let mut figures = Vec::new();
-        let mut figure = |name: String, truth: i64, brevo: i64| figures.push(Figure { name, truth, brevo });
-        figure("contacts".to_owned(), length(truth.contacts.len()), length(snapshot.contacts.len()));
+        let mut figure =
+            |name: String, truth: i64, brevo: i64| figures.push(Figure { name, truth, brevo });
+        figure(
+            "contacts".to_owned(),
+            length(truth.contacts.len()),
+            length(snapshot.contacts.len()),
+        );
         for (list, members) in &truth.lists {
-            figure(format!("on list {list}"), length(members.len()), snapshot.lists.get(list).map_or(0, |members| length(members.len())));
+            figure(
+                format!("on list {list}"),
+                length(members.len()),
+                snapshot
+                    .lists
+                    .get(list)
+                    .map_or(0, |members| length(members.len())),
+            );
         }
         let statuses = |values: &mut dyn Iterator<Item = Option<&Value>>| -> BTreeMap<String, i64> {
             let mut counts = BTreeMap::new();
@@ -171,18 +234,43 @@ impl Summary {
             }
             counts
         };
-        let wanted = statuses(&mut truth.contacts.values().map(|contact| contact.attributes.get("ATTENDANCE_STATUS")));
-        let got = statuses(&mut snapshot.contacts.values().map(|contact| contact.attributes.get("ATTENDANCE_STATUS")));
+        let wanted = statuses(
+            &mut truth
+                .contacts
+                .values()
+                .map(|contact| contact.attributes.get("ATTENDANCE_STATUS")),
+        );
+        let got = statuses(
+            &mut snapshot
+                .contacts
+                .values()
+                .map(|contact| contact.attributes.get("ATTENDANCE_STATUS")),
+        );
         for status in keys(&wanted, &got) {
-            figure(format!("status {status}"), wanted.get(&status).copied().unwrap_or(0), got.get(&status).copied().unwrap_or(0));
+            figure(
+                format!("status {status}"),
+                wanted.get(&status).copied().unwrap_or(0),
+                got.get(&status).copied().unwrap_or(0),
+            );
         }
         let seconds = |value: Option<&Value>| value.and_then(Value::as_i64).unwrap_or(0);
         figure(
             "seconds attended".to_owned(),
-            truth.contacts.values().map(|contact| seconds(contact.attributes.get("ZOOM_TOTAL_SECONDS"))).sum(),
-            snapshot.contacts.values().map(|contact| seconds(contact.attributes.get("ZOOM_TOTAL_SECONDS"))).sum(),
+            truth
+                .contacts
+                .values()
+                .map(|contact| seconds(contact.attributes.get("ZOOM_TOTAL_SECONDS")))
+                .sum(),
+            snapshot
+                .contacts
+                .values()
+                .map(|contact| seconds(contact.attributes.get("ZOOM_TOTAL_SECONDS")))
+                .sum(),
         );
-        let (mut wanted, mut got) = (BTreeMap::<String, i64>::new(), BTreeMap::<String, i64>::new());
+        let (mut wanted, mut got) = (
+            BTreeMap::<String, i64>::new(),
+            BTreeMap::<String, i64>::new(),
+        );
         for event in truth.events.values() {
             *wanted.entry(event.name.clone()).or_default() += 1;
         }
@@ -190,21 +278,39 @@ impl Summary {
             *got.entry(event.name.clone()).or_default() += 1;
         }
         for name in keys(&wanted, &got) {
-            figure(format!("events {name}"), wanted.get(&name).copied().unwrap_or(0), got.get(&name).copied().unwrap_or(0));
+            figure(
+                format!("events {name}"),
+                wanted.get(&name).copied().unwrap_or(0),
+                got.get(&name).copied().unwrap_or(0),
+            );
         }
-        let mut ids: Vec<&str> = snapshot.events.iter().filter_map(EventSnapshot::source_event_id).collect();
+        let mut ids: Vec<&str> = snapshot
+            .events
+            .iter()
+            .filter_map(EventSnapshot::source_event_id)
+            .collect();
         let arrived = ids.len();
         ids.sort_unstable();
         ids.dedup();
-        figure("events sent twice".to_owned(), 0, length(arrived - ids.len()));
-        figure("rules broken".to_owned(), 0, length(snapshot.violations.len()));
+        figure(
+            "events sent twice".to_owned(),
+            0,
+            length(arrived - ids.len()),
+        );
+        figure(
+            "rules broken".to_owned(),
+            0,
+            length(snapshot.violations.len()),
+        );
         Self { figures }
     }
 
     /// Whether every figure is as it must be.
     #[must_use]
     pub fn agrees(&self) -> bool {
-        self.figures.iter().all(|figure| figure.truth == figure.brevo)
+        self.figures
+            .iter()
+            .all(|figure| figure.truth == figure.brevo)
     }
 }
 
@@ -221,7 +327,12 @@ fn length(count: usize) -> i64 {
 
 impl fmt::Display for Summary {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let width = self.figures.iter().map(|figure| figure.name.len()).max().unwrap_or(0);
+        let width = self
+            .figures
+            .iter()
+            .map(|figure| figure.name.len())
+            .max()
+            .unwrap_or(0);
         writeln!(formatter, "{:width$} {:>9} {:>9}", "", "truth", "Brevo")?;
         for Figure { name, truth, brevo } in &self.figures {
             let mark = if truth == brevo { "" } else { "  differs" };

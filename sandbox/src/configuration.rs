@@ -34,10 +34,23 @@ pub(crate) fn yaml(invitation: &Invitation<'_>, places: &PipelinePlaces) -> Stri
     for field in &FIELDS {
         let _ = writeln!(mapping, "      {}: {}", field.name, field.attribute);
     }
-    let Invitation { account_id, secret_token, lists, clock_url, api_url, api_key, plan, .. } = invitation;
+    let Invitation {
+        account_id,
+        secret_token,
+        lists,
+        clock_url,
+        api_url,
+        api_key,
+        plan,
+        ..
+    } = invitation;
     let domains = invitation.internal_domains.join(", ");
     let PipelinePlaces { http, admin, log } = places;
-    let Lists { meeting_participants, webinar_attendees, webinar_registrants } = lists;
+    let Lists {
+        meeting_participants,
+        webinar_attendees,
+        webinar_registrants,
+    } = lists;
     format!(
         r#"# Points Rollcall at a sandbox: a Zoom account and a Brevo account on this machine.
 connectors:

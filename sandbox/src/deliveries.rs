@@ -62,13 +62,24 @@ pub struct DeliveryFaults {
 
 impl DeliveryFaults {
     /// Everything comes once and in order.
-    pub const NONE: Self =
-        Self { repeated: 0.0, second_subscription: 0.0, first_try_lost: 0.0, overtaken: 0.0, registration_late: 0.0 };
+    pub const NONE: Self = Self {
+        repeated: 0.0,
+        second_subscription: 0.0,
+        first_try_lost: 0.0,
+        overtaken: 0.0,
+        registration_late: 0.0,
+    };
 }
 
 impl Default for DeliveryFaults {
     fn default() -> Self {
-        Self { repeated: 0.04, second_subscription: 0.05, first_try_lost: 0.05, overtaken: 0.15, registration_late: 0.1 }
+        Self {
+            repeated: 0.04,
+            second_subscription: 0.05,
+            first_try_lost: 0.05,
+            overtaken: 0.15,
+            registration_late: 0.1,
+        }
     }
 }
 

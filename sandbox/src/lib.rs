@@ -28,7 +28,9 @@ use zoom::{PlayerOptions, ZoomPlayer};
 #[derive(Debug, thiserror::Error)]
 pub enum SandboxError {
     /// An address is taken, or not this machine's.
-    #[error("the sandbox's {what} cannot listen on {address}: {source}; choose another address, or port 0 for a free one")]
+    #[error(
+        "the sandbox's {what} cannot listen on {address}: {source}; choose another address, or port 0 for a free one"
+    )]
     Listen {
         /// Which of the two.
         what: &'static str,
@@ -109,7 +111,12 @@ impl Sandbox {
             clock: zoom.clock(),
         })
         .await?;
-        Ok(Self { plan, options, zoom, brevo })
+        Ok(Self {
+            plan,
+            options,
+            zoom,
+            brevo,
+        })
     }
 
     /// The story.

@@ -35,7 +35,10 @@ pub(crate) fn parse(text: &str) -> Option<i64> {
         return Some(moment.as_millisecond());
     }
     let date: jiff::civil::Date = text.parse().ok()?;
-    format!("{date}T00:00:00Z").parse::<Timestamp>().ok().map(Timestamp::as_millisecond)
+    format!("{date}T00:00:00Z")
+        .parse::<Timestamp>()
+        .ok()
+        .map(Timestamp::as_millisecond)
 }
 
 #[cfg(test)]

@@ -144,7 +144,11 @@ pub struct OccurrenceTruth {
 pub fn truth(plan: &Plan) -> Truth {
     let holdings = plan.holdings();
     let mut truth = Truth::default();
-    for list in [plan.lists.meeting_participants, plan.lists.webinar_attendees, plan.lists.webinar_registrants] {
+    for list in [
+        plan.lists.meeting_participants,
+        plan.lists.webinar_attendees,
+        plan.lists.webinar_registrants,
+    ] {
         truth.lists.insert(list, BTreeSet::new());
     }
     for (number, meeting) in plan.meetings.iter().enumerate() {
@@ -164,23 +168,57 @@ fn counted<'a>(plan: &Plan, registration: &'a Registration) -> Option<&'a str> {
 }
 
 fn is_internal(plan: &Plan, address: &str) -> bool {
-    plan.internal_domains.iter().any(|domain| address.rsplit_once('@').is_some_and(|(_, of)| of == domain))
+    plan.internal_domains
+        .iter()
+        .any(|domain| address.rsplit_once('@').is_some_and(|(_, of)| of == domain))
 }
 
 /// What registrations alone say: their milestones, the rows of series, and of slots that nobody held.
-fn registrations(plan: &Plan, number: usize, meeting: &Meeting, holdings: &[Holding], truth: &mut Truth) {
+fn registrations(
+    plan: &Plan,
+    number: usize,
+    meeting: &Meeting,
+    holdings: &[Holding],
+    truth: &mut Truth,
+) {
     for registration in &meeting.registrations {
-        let Some(email) = counted(plan, registration) else { continue };
+        let Some(email) = counted(plan, registration) else {
+            continue;
+        };
         if registration.approval().is_some() {
             let about = format!("{}:{}", meeting.id, registration.registrant_id);
-            event(truth, email, "registered", &about, "zoom_registered", meeting, None);
+            event(
+                truth,
+                email,
+                "registered",
+                &about,
+                "zoom_registered",
+                meeting,
+                None,
+            );
             if meeting.webinar {
-                truth.lists.entry(plan.lists.webinar_registrants).or_default().insert(email.to_owned());
+                truth
+                    .lists
+                    .entry(plan.lists.webinar_registrants)
+                    .or_default()
+                    .insert(email.to_owned());
             }
         }
-        if registration.facts.iter().any(|fact| fact.status == Status::Cancelled) {
+        if registration
+            .facts
+            .iter()
+            .any(|fact| fact.status == Status::Cancelled)
+        {
             let about = format!("{}:{}", meeting.id, registration.registrant_id);
-            event(truth, email, "cancelled", &about, "zoom_registration_cancelled", meeting, None);
+            event(
+                truth,
+                email,
+                "cancelled",
+                &about,
+                "zoom_registration_cancelled",
+                meeting,
+                None,
+            );
         }
         match &registration.scope {
             Scope::Series => {
@@ -191,16 +229,26 @@ fn registrations(plan: &Plan, number: usize, meeting: &Meeting, holdings: &[Hold
                     .map(|slot| meeting.final_start(slot))
                     .filter(|start_ms| *start_ms > SETTLED_MS)
                     .min();
-                truth.attendance.insert((email.to_owned(), meeting.id.to_string()), row);
+                truth
+                    .attendance
+                    .insert((email.to_owned(), meeting.id.to_string()), row);
             }
             Scope::Slots(slots) => {
                 for slot in slots {
-                    if holdings.iter().any(|holding| holding.meeting == number && holding.slot == Some(*slot)) {
+                    if holdings
+                        .iter()
+                        .any(|holding| holding.meeting == number && holding.slot == Some(*slot))
+                    {
                         continue;
                     }
                     let mut row = registered_row(number, registration);
-                    row.ahead_ms = Some(meeting.final_start(*slot)).filter(|start_ms| *start_ms > SETTLED_MS);
-                    let occurrence = format!("{}-{}", meeting.id, compact(meeting.slots[*slot].first_start_ms));
+                    row.ahead_ms =
+                        Some(meeting.final_start(*slot)).filter(|start_ms| *start_ms > SETTLED_MS);
+                    let occurrence = format!(
+                        "{}-{}",
+                        meeting.id,
+                        compact(meeting.slots[*slot].first_start_ms)
+                    );
                     truth.attendance.insert((email.to_owned(), occurrence), row);
                 }
             }
@@ -222,7 +270,9 @@ fn registered_row(meeting: usize, registration: &Registration) -> RowTruth {
         seconds: 0,
         share: None,
         first_join_ms: None,
-        approved_ms: registration.approval().filter(|_| status == Attendance::Registered),
+        approved_ms: registration
+            .approval()
+            .filter(|_| status == Attendance::Registered),
         ever_approved_ms: registration.approval(),
         source: registration.source.clone(),
         join_url: Some(registration.join_url.clone()),
@@ -239,7 +289,9 @@ fn held(plan: &Plan, holding: &Holding, truth: &mut Truth) {
     let mut rows: BTreeMap<String, RowTruth> = BTreeMap::new();
     let mut registered = 0;
     for registration in &meeting.registrations {
-        let Some(email) = counted(plan, registration) else { continue };
+        let Some(email) = counted(plan, registration) else {
+            continue;
+        };
         let scoped = matches!((&registration.scope, holding.slot), (Scope::Slots(slots), Some(slot)) if slots.contains(&slot));
         if !scoped {
             continue;
@@ -253,7 +305,15 @@ fn held(plan: &Plan, holding: &Holding, truth: &mut Truth) {
         row.ended_ms = Some(holding.ended_ms);
         rows.insert(email.to_owned(), row);
         if registration.approved_at(holding.started_ms) {
-            event(truth, email, "started", &holding.id, "zoom_meeting_started", meeting, None);
+            event(
+                truth,
+                email,
+                "started",
+                &holding.id,
+                "zoom_meeting_started",
+                meeting,
+                None,
+            );
         }
     }
     for (email, present) in &roll.people {
@@ -281,21 +341,61 @@ fn held(plan: &Plan, holding: &Holding, truth: &mut Truth) {
     }
     let recordings = recordings(meeting, holding);
     for (email, row) in &rows {
-        let measured = (row.status == Attendance::Attended).then_some((row.seconds, row.share.unwrap_or(0)));
+        let measured =
+            (row.status == Attendance::Attended).then_some((row.seconds, row.share.unwrap_or(0)));
         if matches!(row.status, Attendance::Attended | Attendance::NoShow) {
-            event(truth, email, "ended", &holding.id, "zoom_meeting_ended", meeting, None);
+            event(
+                truth,
+                email,
+                "ended",
+                &holding.id,
+                "zoom_meeting_ended",
+                meeting,
+                None,
+            );
             if !recordings.is_empty() {
-                event(truth, email, "recording_ready", &holding.id, "zoom_recording_ready", meeting, None);
+                event(
+                    truth,
+                    email,
+                    "recording_ready",
+                    &holding.id,
+                    "zoom_recording_ready",
+                    meeting,
+                    None,
+                );
             }
         }
         match row.status {
             Attendance::Attended => {
-                event(truth, email, "attended", &holding.id, "zoom_attended", meeting, measured);
-                let list = if meeting.webinar { plan.lists.webinar_attendees } else { plan.lists.meeting_participants };
+                event(
+                    truth,
+                    email,
+                    "attended",
+                    &holding.id,
+                    "zoom_attended",
+                    meeting,
+                    measured,
+                );
+                let list = if meeting.webinar {
+                    plan.lists.webinar_attendees
+                } else {
+                    plan.lists.meeting_participants
+                };
                 truth.lists.entry(list).or_default().insert(email.clone());
             }
-            Attendance::NoShow => event(truth, email, "no_show", &holding.id, "zoom_no_show", meeting, None),
-            Attendance::Pending | Attendance::Denied | Attendance::Registered | Attendance::Cancelled => {}
+            Attendance::NoShow => event(
+                truth,
+                email,
+                "no_show",
+                &holding.id,
+                "zoom_no_show",
+                meeting,
+                None,
+            ),
+            Attendance::Pending
+            | Attendance::Denied
+            | Attendance::Registered
+            | Attendance::Cancelled => {}
         }
     }
     let count = |status: Attendance| rows.values().filter(|row| row.status == status).count();
@@ -319,13 +419,26 @@ fn held(plan: &Plan, holding: &Holding, truth: &mut Truth) {
 
 /// Recordings of an occurrence by completion.
 fn recordings(meeting: &Meeting, holding: &Holding) -> Vec<(i64, String)> {
-    let of = holding.sessions.iter().filter_map(|session| meeting.sessions[*session].recording.as_ref());
-    let mut recordings: Vec<(i64, String)> = of.map(|recording| (recording.completed_ms, recording.share_url.clone())).collect();
+    let of = holding
+        .sessions
+        .iter()
+        .filter_map(|session| meeting.sessions[*session].recording.as_ref());
+    let mut recordings: Vec<(i64, String)> = of
+        .map(|recording| (recording.completed_ms, recording.share_url.clone()))
+        .collect();
     recordings.sort();
     recordings
 }
 
-fn event(truth: &mut Truth, email: &str, kind: &str, about: &str, name: &str, meeting: &Meeting, measured: Option<(i64, i64)>) {
+fn event(
+    truth: &mut Truth,
+    email: &str,
+    kind: &str,
+    about: &str,
+    name: &str,
+    meeting: &Meeting,
+    measured: Option<(i64, i64)>,
+) {
     let event = EventTruth {
         name: name.to_owned(),
         email: email.to_owned(),
@@ -333,7 +446,9 @@ fn event(truth: &mut Truth, email: &str, kind: &str, about: &str, name: &str, me
         seconds: measured.map(|(seconds, _)| seconds),
         share: measured.map(|(_, share)| share),
     };
-    truth.events.insert(format!("{email} {kind}:{about}"), event);
+    truth
+        .events
+        .insert(format!("{email} {kind}:{about}"), event);
 }
 
 #[cfg(test)]

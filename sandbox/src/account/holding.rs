@@ -37,7 +37,11 @@ impl Plan {
     /// Every occurrence that took place, by meeting and start. Practice sessions alone are none.
     #[must_use]
     pub fn holdings(&self) -> Vec<Holding> {
-        self.meetings.iter().enumerate().flat_map(|(index, meeting)| holdings_of(index, meeting)).collect()
+        self.meetings
+            .iter()
+            .enumerate()
+            .flat_map(|(index, meeting)| holdings_of(index, meeting))
+            .collect()
     }
 }
 
@@ -46,10 +50,13 @@ fn holdings_of(index: usize, meeting: &Meeting) -> Vec<Holding> {
     let mut groups: Vec<(Option<usize>, Vec<usize>, i64)> = Vec::new();
     for (number, session) in meeting.sessions.iter().enumerate() {
         let slot = slot_of(meeting, session.started_ms, session.ended_ms);
-        let open = groups.iter_mut().rev().find(|(other, _, ended_ms)| match slot {
-            Some(_) => *other == slot,
-            None => other.is_none() && session.started_ms - *ended_ms < JOIN_GAP_MS,
-        });
+        let open = groups
+            .iter_mut()
+            .rev()
+            .find(|(other, _, ended_ms)| match slot {
+                Some(_) => *other == slot,
+                None => other.is_none() && session.started_ms - *ended_ms < JOIN_GAP_MS,
+            });
         match open {
             Some((_, sessions, ended_ms)) => {
                 sessions.push(number);
@@ -58,7 +65,10 @@ fn holdings_of(index: usize, meeting: &Meeting) -> Vec<Holding> {
             None => groups.push((slot, vec![number], session.ended_ms)),
         }
     }
-    groups.into_iter().filter_map(|(slot, sessions, _)| holding(index, meeting, slot, &sessions)).collect()
+    groups
+        .into_iter()
+        .filter_map(|(slot, sessions, _)| holding(index, meeting, slot, &sessions))
+        .collect()
 }
 
 fn slot_of(meeting: &Meeting, started_ms: i64, ended_ms: i64) -> Option<usize> {
@@ -73,16 +83,40 @@ fn slot_of(meeting: &Meeting, started_ms: i64, ended_ms: i64) -> Option<usize> {
         .min_by_key(|slot| (meeting.final_start(*slot) - started_ms).abs())
 }
 
-fn holding(index: usize, meeting: &Meeting, slot: Option<usize>, numbers: &[usize]) -> Option<Holding> {
-    let (practice, sessions): (Vec<usize>, Vec<usize>) = numbers.iter().partition(|number| meeting.sessions[**number].practice);
-    let started_ms = sessions.iter().map(|number| meeting.sessions[*number].started_ms).min()?;
-    let ended_ms = sessions.iter().map(|number| meeting.sessions[*number].ended_ms).max()?;
+fn holding(
+    index: usize,
+    meeting: &Meeting,
+    slot: Option<usize>,
+    numbers: &[usize],
+) -> Option<Holding> {
+    let (practice, sessions): (Vec<usize>, Vec<usize>) = numbers
+        .iter()
+        .partition(|number| meeting.sessions[**number].practice);
+    let started_ms = sessions
+        .iter()
+        .map(|number| meeting.sessions[*number].started_ms)
+        .min()?;
+    let ended_ms = sessions
+        .iter()
+        .map(|number| meeting.sessions[*number].ended_ms)
+        .max()?;
     let gap_over = ended_ms + JOIN_GAP_MS;
     let settled_ms = match slot {
-        Some(slot) => ended_ms.max(gap_over.min(meeting.final_start(slot) + meeting.minutes * MINUTE)),
+        Some(slot) => {
+            ended_ms.max(gap_over.min(meeting.final_start(slot) + meeting.minutes * MINUTE))
+        }
         None => gap_over,
     };
     let named_by = slot.map_or(started_ms, |slot| meeting.slots[slot].first_start_ms);
     let id = format!("{}-{}", meeting.id, compact(named_by));
-    Some(Holding { meeting: index, slot, id, sessions, practice, started_ms, ended_ms, settled_ms })
+    Some(Holding {
+        meeting: index,
+        slot,
+        id,
+        sessions,
+        practice,
+        started_ms,
+        ended_ms,
+        settled_ms,
+    })
 }

@@ -8,7 +8,8 @@
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 use super::{
-    Address, BEGINS_MS, Change, Fact, Lists, Meeting, Plan, Recording, Registration, Scope, Session, Shows, Slot, Status,
+    Address, BEGINS_MS, Change, Fact, Lists, Meeting, Plan, Recording, Registration, Scope,
+    Session, Shows, Slot, Status,
     cast::{INTERNAL_DOMAIN, Person, guest_name},
     stays::{self, Conduct, uuid_base64},
 };
@@ -52,11 +53,19 @@ struct Part {
 }
 
 const fn comes(conduct: Conduct) -> Part {
-    Part { fate: Fate::Approved, guise: Guise::Registrant, conduct: Some(conduct) }
+    Part {
+        fate: Fate::Approved,
+        guise: Guise::Registrant,
+        conduct: Some(conduct),
+    }
 }
 
 const fn part(fate: Fate, conduct: Option<Conduct>) -> Part {
-    Part { fate, guise: Guise::Registrant, conduct }
+    Part {
+        fate,
+        guise: Guise::Registrant,
+        conduct,
+    }
 }
 
 const ABSENT: Part = part(Fate::Approved, None);
@@ -75,14 +84,22 @@ const WEBINAR_PARTS: [Part; 15] = [
     part(Fate::Cancelled, Some(Conduct::Throughout)),
     comes(Conduct::NoGoodbye),
     part(Fate::CancelledAndBack, Some(Conduct::Throughout)),
-    Part { fate: Fate::Approved, guise: Guise::RegistrantElsewhere, conduct: Some(Conduct::Throughout) },
+    Part {
+        fate: Fate::Approved,
+        guise: Guise::RegistrantElsewhere,
+        conduct: Some(Conduct::Throughout),
+    },
     part(Fate::CancelledDuring, None),
     comes(Conduct::Brief),
 ];
 
 /// Parts that one holding of the series has besides.
 const SERIES_PARTS: [Part; 2] = [
-    Part { fate: Fate::Approved, guise: Guise::Stranger, conduct: Some(Conduct::Throughout) },
+    Part {
+        fate: Fate::Approved,
+        guise: Guise::Stranger,
+        conduct: Some(Conduct::Throughout),
+    },
     part(Fate::Walk, Some(Conduct::Throughout)),
 ];
 
@@ -99,8 +116,16 @@ const MEETING_PARTS: [Part; 14] = [
     comes(Conduct::BreakoutAlone),
     comes(Conduct::BecomesCoHost),
     part(Fate::Denied, None),
-    Part { fate: Fate::Approved, guise: Guise::RegistrantElsewhere, conduct: Some(Conduct::WaitsThenEnters) },
-    Part { fate: Fate::ApprovedLater, guise: Guise::Stranger, conduct: Some(Conduct::TwoDevices) },
+    Part {
+        fate: Fate::Approved,
+        guise: Guise::RegistrantElsewhere,
+        conduct: Some(Conduct::WaitsThenEnters),
+    },
+    Part {
+        fate: Fate::ApprovedLater,
+        guise: Guise::Stranger,
+        conduct: Some(Conduct::TwoDevices),
+    },
     comes(Conduct::Rejoins),
 ];
 
@@ -121,7 +146,11 @@ pub(super) fn tell(seed: u64, registrants: usize) -> Plan {
     let share = |percent: usize| (registrants * percent / 100).max(1);
     let (meeting, never_held, standing, restarted) = (share(17), share(3), share(7), share(33));
     let series = registrants - meeting - never_held - standing - restarted;
-    let mut teller = Teller { rng: StdRng::seed_from_u64(seed), people: Vec::new(), regulars: Vec::new() };
+    let mut teller = Teller {
+        rng: StdRng::seed_from_u64(seed),
+        people: Vec::new(),
+        regulars: Vec::new(),
+    };
     let account_id = format!("Nl{}", teller.letters(20));
     let meetings = vec![
         teller.series_webinar(series),
@@ -131,7 +160,13 @@ pub(super) fn tell(seed: u64, registrants: usize) -> Plan {
         teller.meeting_never_held(never_held),
         teller.instant_meeting(),
     ];
-    Plan { seed, account_id, internal_domains: vec![INTERNAL_DOMAIN.to_owned()], lists: Lists::default(), meetings }
+    Plan {
+        seed,
+        account_id,
+        internal_domains: vec![INTERNAL_DOMAIN.to_owned()],
+        lists: Lists::default(),
+        meetings,
+    }
 }
 
 struct Teller {
@@ -145,10 +180,17 @@ impl Teller {
     /// A recurring webinar: three holdings in the story, a practice session before the first, one slot
     /// deleted and one still ahead at the end.
     fn series_webinar(&mut self, registrants: usize) -> Meeting {
-        let mut webinar = self.meeting("Streaming for people with deadlines — Reihe", true, 9, "Europe/Berlin");
+        let mut webinar = self.meeting(
+            "Streaming for people with deadlines — Reihe",
+            true,
+            9,
+            "Europe/Berlin",
+        );
         webinar.created_ms = Some(BEGINS_MS + 5 * MINUTE);
         webinar.registration_type = Some(3);
-        webinar.slots = [DAY, 2 * DAY, 3 * DAY, 8 * DAY, 10 * DAY].map(|offset| self.slot(BEGINS_MS + 2 * HOUR + offset)).into();
+        webinar.slots = [DAY, 2 * DAY, 3 * DAY, 8 * DAY, 10 * DAY]
+            .map(|offset| self.slot(BEGINS_MS + 2 * HOUR + offset))
+            .into();
         webinar.slots[3].deleted_ms = Some(BEGINS_MS + 12 * MINUTE + 400);
         webinar.sessions = vec![
             // The practice session ends minutes before the first holding starts.
@@ -162,7 +204,11 @@ impl Teller {
         self.record(&mut webinar, 2, 18 * MINUTE, false, Some(25 * MINUTE));
         self.record(&mut webinar, 3, 21 * MINUTE, true, None);
         let holdings: [&[usize]; 3] = [&[1], &[2], &[3]];
-        let mut parts = WEBINAR_PARTS.iter().chain(&SERIES_PARTS).copied().collect::<Vec<_>>();
+        let mut parts = WEBINAR_PARTS
+            .iter()
+            .chain(&SERIES_PARTS)
+            .copied()
+            .collect::<Vec<_>>();
         parts.rotate_right(SERIES_PARTS.len());
         for number in 0..registrants {
             // A quarter registers for the series; one in a while for two slots, or for the one still ahead.
@@ -170,20 +216,41 @@ impl Teller {
             if whole_series {
                 let person = self.regular_for(&webinar);
                 let (said, before) = (at(0, 8, 30, 0), at(0, 15, 0, 0));
-                let mut registration = self.registration(&webinar, person, Scope::Series, Fate::Approved, (said, before), None);
+                let mut registration = self.registration(
+                    &webinar,
+                    person,
+                    Scope::Series,
+                    Fate::Approved,
+                    (said, before),
+                    None,
+                );
                 registration.source = None;
                 for (holding, sessions) in holdings.iter().enumerate() {
                     if self.rng.random_bool(0.5) || (number == 2 && holding == 0) {
-                        let conduct = if number == 6 { Conduct::Crashes } else { Conduct::Throughout };
-                        self.seat(&mut webinar, sessions, &registration, Guise::Registrant, conduct);
+                        let conduct = if number == 6 {
+                            Conduct::Crashes
+                        } else {
+                            Conduct::Throughout
+                        };
+                        self.seat(
+                            &mut webinar,
+                            sessions,
+                            &registration,
+                            Guise::Registrant,
+                            conduct,
+                        );
                     }
                 }
                 webinar.registrations.push(registration);
                 continue;
             }
-            let part = if number < parts.len() { parts[number] } else { self.one_of_the_crowd() };
+            let part = self.part(&parts, number);
             let person = self.person_for(&webinar, part);
-            let holding = if number < parts.len() { number % 2 } else { self.rng.random_range(0..3) };
+            let holding = if number < parts.len() {
+                number % 2
+            } else {
+                self.rng.random_range(0..3)
+            };
             let mut slots = vec![holding];
             if part.fate == Fate::Approved && number % 10 == 7 {
                 slots.push(2);
@@ -193,11 +260,28 @@ impl Teller {
                 slots.push(4);
             }
             let during = webinar.sessions[holdings[holding][0]].started_ms;
-            let window = if holding == 0 { (at(0, 8, 30, 0), at(0, 15, 0, 0)) } else { (at(1, 8, 5, 0), at(1, 9, 30, 0)) };
-            let registration = self.registration(&webinar, person, Scope::Slots(slots.clone()), part.fate, window, Some(during));
+            let window = if holding == 0 {
+                (at(0, 8, 30, 0), at(0, 15, 0, 0))
+            } else {
+                (at(1, 8, 5, 0), at(1, 9, 30, 0))
+            };
+            let registration = self.registration(
+                &webinar,
+                person,
+                Scope::Slots(slots.clone()),
+                part.fate,
+                window,
+                Some(during),
+            );
             if let Some(conduct) = part.conduct {
                 for slot in slots.iter().filter(|slot| **slot < holdings.len()) {
-                    self.seat(&mut webinar, holdings[*slot], &registration, part.guise, conduct);
+                    self.seat(
+                        &mut webinar,
+                        holdings[*slot],
+                        &registration,
+                        part.guise,
+                        conduct,
+                    );
                 }
             }
             webinar.registrations.push(registration);
@@ -220,19 +304,40 @@ impl Teller {
         ];
         self.record(&mut webinar, 2, 21 * MINUTE, true, Some(40 * MINUTE));
         for number in 0..registrants {
-            let part = if number < WEBINAR_PARTS.len() { WEBINAR_PARTS[number] } else { self.one_of_the_crowd() };
+            let part = self.part(&WEBINAR_PARTS, number);
             let person = self.person_for(&webinar, part);
             // Whoever rehearses registers before it.
             let rehearses = number == 0 || number == 4;
             let early = rehearses || number % 2 == 0;
-            let window = if early { (at(0, 8, 30, 0), at(0, 13, 40, 0)) } else { (at(1, 8, 5, 0), at(1, 14, 0, 0)) };
-            let registration = self.registration(&webinar, person, Scope::Slots(vec![0]), part.fate, window, Some(at(1, 15, 29, 10)));
+            let window = if early {
+                (at(0, 8, 30, 0), at(0, 13, 40, 0))
+            } else {
+                (at(1, 8, 5, 0), at(1, 14, 0, 0))
+            };
+            let registration = self.registration(
+                &webinar,
+                person,
+                Scope::Slots(vec![0]),
+                part.fate,
+                window,
+                Some(at(1, 15, 29, 10)),
+            );
             if rehearses {
-                self.seat(&mut webinar, &[0], &registration, Guise::Registrant, Conduct::Throughout);
+                self.seat(
+                    &mut webinar,
+                    &[0],
+                    &registration,
+                    Guise::Registrant,
+                    Conduct::Throughout,
+                );
             }
             if let Some(conduct) = part.conduct {
                 let both: [&[usize]; 4] = [&[1, 2], &[1, 2], &[1], &[2]];
-                let sessions = if number < 3 { both[number + 1] } else { both[self.rng.random_range(0..4)] };
+                let sessions = if number < 3 {
+                    both[number + 1]
+                } else {
+                    both[self.rng.random_range(0..4)]
+                };
                 self.seat(&mut webinar, sessions, &registration, part.guise, conduct);
             }
             webinar.registrations.push(registration);
@@ -247,14 +352,29 @@ impl Teller {
         let mut meeting = self.meeting("Office hours", false, 2, "America/New_York");
         meeting.created_ms = Some(BEGINS_MS + 9 * MINUTE);
         meeting.slots = vec![self.slot(at(2, 13, 0, 0))];
-        meeting.change = Some(Change { at_ms: at(1, 17, 0, 0), topic: "Office hours: \"ask anything\" & more".to_owned(), start_ms: at(2, 13, 30, 0) });
+        meeting.change = Some(Change {
+            at_ms: at(1, 17, 0, 0),
+            topic: "Office hours: \"ask anything\" & more".to_owned(),
+            start_ms: at(2, 13, 30, 0),
+        });
         meeting.sessions = vec![self.session(at(2, 13, 28, 0), at(2, 14, 20, 0), false)];
         self.record(&mut meeting, 0, 22 * MINUTE, true, Some(31 * MINUTE));
         for number in 0..registrants {
-            let part = if number < MEETING_PARTS.len() { MEETING_PARTS[number] } else { self.one_of_the_crowd() };
+            let part = self.part(&MEETING_PARTS, number);
             let person = self.person_for(&meeting, part);
-            let window = if number % 2 == 0 { (at(0, 8, 30, 0), at(0, 14, 30, 0)) } else { (at(2, 8, 5, 0), at(2, 11, 0, 0)) };
-            let registration = self.registration(&meeting, person, Scope::Slots(vec![0]), part.fate, window, Some(at(2, 13, 28, 0)));
+            let window = if number % 2 == 0 {
+                (at(0, 8, 30, 0), at(0, 14, 30, 0))
+            } else {
+                (at(2, 8, 5, 0), at(2, 11, 0, 0))
+            };
+            let registration = self.registration(
+                &meeting,
+                person,
+                Scope::Slots(vec![0]),
+                part.fate,
+                window,
+                Some(at(2, 13, 28, 0)),
+            );
             if let Some(conduct) = part.conduct {
                 self.seat(&mut meeting, &[0], &registration, part.guise, conduct);
             }
@@ -271,15 +391,35 @@ impl Teller {
         meeting.created_ms = Some(BEGINS_MS + 11 * MINUTE);
         meeting.registration_type = Some(1);
         meeting.slots = vec![self.slot(at(2, 9, 0, 0)), self.slot(at(3, 9, 0, 0))];
-        meeting.sessions = vec![self.session(at(2, 8, 58, 0), at(2, 9, 41, 0), false), self.session(at(3, 9, 2, 0), at(3, 9, 40, 0), false)];
+        meeting.sessions = vec![
+            self.session(at(2, 8, 58, 0), at(2, 9, 41, 0), false),
+            self.session(at(3, 9, 2, 0), at(3, 9, 40, 0), false),
+        ];
         for number in 0..registrants {
             let person = self.regular_for(&meeting);
             let window = (at(0, 8, 40, 0), at(0, 15, 0, 0));
-            let registration = self.registration(&meeting, person, Scope::Series, Fate::Approved, window, None);
+            let registration = self.registration(
+                &meeting,
+                person,
+                Scope::Series,
+                Fate::Approved,
+                window,
+                None,
+            );
             for session in 0..2 {
                 if number == 0 || self.rng.random_bool(0.5) {
-                    let conduct = if number % 2 == 0 { Conduct::WaitsThenEnters } else { Conduct::Throughout };
-                    self.seat(&mut meeting, &[session], &registration, Guise::Registrant, conduct);
+                    let conduct = if number % 2 == 0 {
+                        Conduct::WaitsThenEnters
+                    } else {
+                        Conduct::Throughout
+                    };
+                    self.seat(
+                        &mut meeting,
+                        &[session],
+                        &registration,
+                        Guise::Registrant,
+                        conduct,
+                    );
                 }
             }
             meeting.registrations.push(registration);
@@ -296,7 +436,14 @@ impl Teller {
         for _ in 0..registrants {
             let person = self.regular_for(&meeting);
             let window = (at(0, 8, 45, 0), at(0, 15, 0, 0));
-            let registration = self.registration(&meeting, person, Scope::Slots(vec![0]), Fate::Approved, window, None);
+            let registration = self.registration(
+                &meeting,
+                person,
+                Scope::Slots(vec![0]),
+                Fate::Approved,
+                window,
+                None,
+            );
             meeting.registrations.push(registration);
         }
         meeting
@@ -305,7 +452,10 @@ impl Teller {
     /// A meeting without plan or registration, cut after forty minutes; its recording is done before it ends.
     fn instant_meeting(&mut self) -> Meeting {
         let mut meeting = self.meeting("Quick call", false, 1, "Europe/London");
-        meeting.sessions = vec![self.session(at(3, 14, 0, 7), at(3, 14, 40, 7), false), self.session(at(3, 14, 43, 30), at(3, 15, 5, 0), false)];
+        meeting.sessions = vec![
+            self.session(at(3, 14, 0, 7), at(3, 14, 40, 7), false),
+            self.session(at(3, 14, 43, 30), at(3, 15, 5, 0), false),
+        ];
         self.record(&mut meeting, 0, 18 * MINUTE, false, None);
         self.extras(&mut meeting, 3, 4);
         meeting
@@ -335,15 +485,34 @@ impl Teller {
                 participant_user_id: None,
             };
             for staff in [&colleague, &intern] {
-                stays::attend(&mut meeting.sessions[number], Conduct::Throughout, staff, &mut self.rng);
+                stays::attend(
+                    &mut meeting.sessions[number],
+                    Conduct::Throughout,
+                    staff,
+                    &mut self.rng,
+                );
             }
             if meeting.sessions[number].practice {
                 continue;
             }
             for guest in 0..guests {
-                let shows = Shows { name: guest_name(&mut self.rng), email: None, registrant_id: None, participant_user_id: None };
-                let conduct = if guest == 0 { Conduct::Rejoins } else { Conduct::Throughout };
-                stays::attend(&mut meeting.sessions[number], conduct, &shows, &mut self.rng);
+                let shows = Shows {
+                    name: guest_name(&mut self.rng),
+                    email: None,
+                    registrant_id: None,
+                    participant_user_id: None,
+                };
+                let conduct = if guest == 0 {
+                    Conduct::Rejoins
+                } else {
+                    Conduct::Throughout
+                };
+                stays::attend(
+                    &mut meeting.sessions[number],
+                    conduct,
+                    &shows,
+                    &mut self.rng,
+                );
             }
             stays::caller(&mut meeting.sessions[number], &mut self.rng);
             for (stranger, shows) in strangers.iter().enumerate() {
@@ -365,7 +534,8 @@ impl Teller {
         let person = self.new_person();
         for scope in [Scope::Series, Scope::Slots(vec![0])] {
             let window = (at(0, 8, 30, 0), at(0, 15, 0, 0));
-            let mut registration = self.registration(webinar, person, scope, Fate::Approved, window, None);
+            let mut registration =
+                self.registration(webinar, person, scope, Fate::Approved, window, None);
             registration.source = None;
             webinar.registrations.push(registration);
         }
@@ -374,8 +544,14 @@ impl Teller {
     /// A colleague who registers like everybody: staff all the same.
     fn registered_colleague(&mut self, webinar: &mut Meeting, sessions: &[usize]) {
         let person = self.new_person();
-        let mut registration =
-            self.registration(webinar, person, Scope::Slots(vec![0]), Fate::Approved, (at(0, 8, 30, 0), at(0, 15, 0, 0)), None);
+        let mut registration = self.registration(
+            webinar,
+            person,
+            Scope::Slots(vec![0]),
+            Fate::Approved,
+            (at(0, 8, 30, 0), at(0, 15, 0, 0)),
+            None,
+        );
         registration.address = typed(&format!("Olga@{INTERNAL_DOMAIN}"));
         let shows = Shows {
             name: "Olga".to_owned(),
@@ -384,12 +560,24 @@ impl Teller {
             participant_user_id: Some(format!("Og{}", self.letters(20))),
         };
         for session in sessions {
-            stays::attend(&mut webinar.sessions[*session], Conduct::Throughout, &shows, &mut self.rng);
+            stays::attend(
+                &mut webinar.sessions[*session],
+                Conduct::Throughout,
+                &shows,
+                &mut self.rng,
+            );
         }
         webinar.registrations.push(registration);
     }
 
-    fn seat(&mut self, meeting: &mut Meeting, sessions: &[usize], registration: &Registration, guise: Guise, conduct: Conduct) {
+    fn seat(
+        &mut self,
+        meeting: &mut Meeting,
+        sessions: &[usize],
+        registration: &Registration,
+        guise: Guise,
+        conduct: Conduct,
+    ) {
         let name = match &registration.last_name {
             Some(last) => format!("{} {last}", registration.first_name),
             None => registration.first_name.clone(),
@@ -397,7 +585,11 @@ impl Teller {
         let elsewhere = || typed(&registration.address.canonical.replace('@', ".elsewhere@"));
         let shows = Shows {
             name,
-            email: Some(if guise == Guise::Registrant { registration.address.clone() } else { elsewhere() }),
+            email: Some(if guise == Guise::Registrant {
+                registration.address.clone()
+            } else {
+                elsewhere()
+            }),
             registrant_id: (guise != Guise::Stranger).then(|| registration.registrant_id.clone()),
             participant_user_id: None,
         };
@@ -430,26 +622,54 @@ impl Teller {
         let first = says(from_ms, half);
         let fact = |at_ms, status| Fact { at_ms, status };
         let facts = match (fate, during_ms) {
-            (Fate::ApprovedLater, _) => vec![fact(first, Status::Pending), fact(says(half, to_ms), Status::Approved)],
+            (Fate::ApprovedLater, _) => vec![
+                fact(first, Status::Pending),
+                fact(says(half, to_ms), Status::Approved),
+            ],
             (Fate::Pending, _) => vec![fact(first, Status::Pending)],
-            (Fate::Denied, _) => vec![fact(first, Status::Pending), fact(says(half, to_ms), Status::Denied)],
-            (Fate::Cancelled, _) => vec![fact(first, Status::Approved), fact(says(half, to_ms), Status::Cancelled)],
+            (Fate::Denied, _) => vec![
+                fact(first, Status::Pending),
+                fact(says(half, to_ms), Status::Denied),
+            ],
+            (Fate::Cancelled, _) => vec![
+                fact(first, Status::Approved),
+                fact(says(half, to_ms), Status::Cancelled),
+            ],
             (Fate::CancelledAndBack, _) => {
-                vec![fact(first, Status::Approved), fact(says(half, quarter), Status::Cancelled), fact(says(quarter, to_ms), Status::Approved)]
+                vec![
+                    fact(first, Status::Approved),
+                    fact(says(half, quarter), Status::Cancelled),
+                    fact(says(quarter, to_ms), Status::Approved),
+                ]
             }
             (Fate::CancelledDuring, Some(started)) => {
-                vec![fact(first, Status::Approved), fact(says(started + 5 * MINUTE, started + 12 * MINUTE), Status::Cancelled)]
+                vec![
+                    fact(first, Status::Approved),
+                    fact(
+                        says(started + 5 * MINUTE, started + 12 * MINUTE),
+                        Status::Cancelled,
+                    ),
+                ]
             }
-            (Fate::Walk, Some(started)) => vec![fact(says(started + 3 * MINUTE, started + 6 * MINUTE), Status::Approved)],
-            (Fate::Approved | Fate::CancelledDuring | Fate::Walk, _) => vec![fact(first, Status::Approved)],
+            (Fate::Walk, Some(started)) => vec![fact(
+                says(started + 3 * MINUTE, started + 6 * MINUTE),
+                Status::Approved,
+            )],
+            (Fate::Approved | Fate::CancelledDuring | Fate::Walk, _) => {
+                vec![fact(first, Status::Approved)]
+            }
         };
         let registrant_id = self.letters(22);
         let address = self.people[person].address(&mut self.rng);
-        let source = (meeting.webinar && self.rng.random_bool(0.7))
-            .then(|| ["newsletter", "linkedin", "website", "partner"][self.rng.random_range(0..4)].to_owned());
+        let source = (meeting.webinar && self.rng.random_bool(0.7)).then(|| {
+            ["newsletter", "linkedin", "website", "partner"][self.rng.random_range(0..4)].to_owned()
+        });
         let person = &self.people[person];
         Registration {
-            join_url: format!("https://us02web.zoom.us/w/{}?tk={registrant_id}", meeting.id),
+            join_url: format!(
+                "https://us02web.zoom.us/w/{}?tk={registrant_id}",
+                meeting.id
+            ),
             registrant_id,
             address,
             first_name: person.first_name.clone(),
@@ -464,14 +684,22 @@ impl Teller {
 
     /// Somebody for a part: new for the parts that bar another registration, else now and then a regular.
     fn person_for(&mut self, meeting: &Meeting, part: Part) -> usize {
-        if part.fate == Fate::Approved { self.regular_for(meeting) } else { self.new_person() }
+        if part.fate == Fate::Approved {
+            self.regular_for(meeting)
+        } else {
+            self.new_person()
+        }
     }
 
     fn regular_for(&mut self, meeting: &Meeting) -> usize {
         if !self.regulars.is_empty() && self.rng.random_bool(0.35) {
             let regular = self.regulars[self.rng.random_range(0..self.regulars.len())];
             let address = self.people[regular].address(&mut self.rng).canonical;
-            if !meeting.registrations.iter().any(|known| known.address.canonical == address) {
+            if !meeting
+                .registrations
+                .iter()
+                .any(|known| known.address.canonical == address)
+            {
                 return regular;
             }
         }
@@ -481,7 +709,8 @@ impl Teller {
     }
 
     fn new_person(&mut self) -> usize {
-        self.people.push(Person::cast(self.people.len(), &mut self.rng));
+        self.people
+            .push(Person::cast(self.people.len(), &mut self.rng));
         self.people.len() - 1
     }
 
@@ -489,11 +718,20 @@ impl Teller {
     fn stranger(&mut self) -> Shows {
         let number = self.new_person();
         let person = &self.people[number];
-        Shows { name: person.name(), email: Some(person.private_address()), registrant_id: None, participant_user_id: None }
+        Shows {
+            name: person.name(),
+            email: Some(person.private_address()),
+            registrant_id: None,
+            participant_user_id: None,
+        }
     }
 
-    fn one_of_the_crowd(&mut self) -> Part {
-        CROWD[self.rng.random_range(0..CROWD.len())]
+    /// The part of the `number`-th registrant: one of the needed ones, then one of the crowd's.
+    fn part(&mut self, needed: &[Part], number: usize) -> Part {
+        needed
+            .get(number)
+            .copied()
+            .unwrap_or_else(|| CROWD[self.rng.random_range(0..CROWD.len())])
     }
 
     fn meeting(&mut self, topic: &str, webinar: bool, kind: u8, time_zone: &str) -> Meeting {
@@ -517,14 +755,35 @@ impl Teller {
     }
 
     fn slot(&mut self, first_start_ms: i64) -> Slot {
-        Slot { occurrence_id: self.rng.random_range(1_600_000_000_000_i64..1_800_000_000_000).to_string(), first_start_ms, deleted_ms: None }
+        Slot {
+            occurrence_id: self
+                .rng
+                .random_range(1_600_000_000_000_i64..1_800_000_000_000)
+                .to_string(),
+            first_start_ms,
+            deleted_ms: None,
+        }
     }
 
     fn session(&mut self, started_ms: i64, ended_ms: i64, practice: bool) -> Session {
-        Session { uuid: uuid_base64(&mut self.rng), started_ms, ended_ms, practice, seats: Vec::new(), recording: None }
+        Session {
+            uuid: uuid_base64(&mut self.rng),
+            started_ms,
+            ended_ms,
+            practice,
+            seats: Vec::new(),
+            recording: None,
+        }
     }
 
-    fn record(&mut self, meeting: &mut Meeting, session: usize, done_after_ms: i64, said_twice: bool, transcript_after_ms: Option<i64>) {
+    fn record(
+        &mut self,
+        meeting: &mut Meeting,
+        session: usize,
+        done_after_ms: i64,
+        said_twice: bool,
+        transcript_after_ms: Option<i64>,
+    ) {
         let ended_ms = meeting.sessions[session].ended_ms;
         meeting.sessions[session].recording = Some(Recording {
             completed_ms: ended_ms + done_after_ms,
@@ -536,7 +795,9 @@ impl Teller {
 
     fn letters(&mut self, count: usize) -> String {
         const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
-        (0..count).map(|_| char::from(LETTERS[self.rng.random_range(0..LETTERS.len())])).collect()
+        (0..count)
+            .map(|_| char::from(LETTERS[self.rng.random_range(0..LETTERS.len())]))
+            .collect()
     }
 }
 
@@ -546,5 +807,8 @@ fn at(day: i64, hour: i64, minute: i64, second: i64) -> i64 {
 }
 
 fn typed(address: &str) -> Address {
-    Address { canonical: address.to_lowercase(), spelled: address.to_owned() }
+    Address {
+        canonical: address.to_lowercase(),
+        spelled: address.to_owned(),
+    }
 }

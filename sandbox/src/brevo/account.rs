@@ -59,7 +59,10 @@ pub(super) struct Request {
 
 impl Request {
     pub(super) fn query(&self, name: &str) -> Option<&str> {
-        self.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+        self.query
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// A whole number of the query, within bounds.
@@ -67,12 +70,15 @@ impl Request {
         match self.query(name).map(str::parse::<usize>) {
             None => Ok(default),
             Some(Ok(number)) if number <= most => Ok(number),
-            Some(_) => Err(Answer::out_of_range(&format!("{name} must be a whole number of at most {most}"))),
+            Some(_) => Err(Answer::out_of_range(&format!(
+                "{name} must be a whole number of at most {most}"
+            ))),
         }
     }
 
     pub(super) fn object(&self) -> Result<Map<String, Value>, Answer> {
-        serde_json::from_slice(&self.body).map_err(|_| Answer::error(400, "bad_request", "Input must be a valid JSON object"))
+        serde_json::from_slice(&self.body)
+            .map_err(|_| Answer::error(400, "bad_request", "Input must be a valid JSON object"))
     }
 }
 
@@ -116,11 +122,17 @@ pub(super) struct Account {
 impl Account {
     /// An account with these lists and the attributes of [`FIELDS`].
     pub(super) fn new(behaviour: Behaviour, lists: &[(i64, &str)]) -> Self {
-        let attributes = FIELDS.iter().map(|field| (field.attribute.to_owned(), field.kind)).collect();
+        let attributes = FIELDS
+            .iter()
+            .map(|field| (field.attribute.to_owned(), field.kind))
+            .collect();
         Self {
             behaviour,
             attributes,
-            lists: lists.iter().map(|(id, name)| (*id, (*name).to_owned())).collect(),
+            lists: lists
+                .iter()
+                .map(|(id, name)| (*id, (*name).to_owned()))
+                .collect(),
             contacts: BTreeMap::new(),
             members: lists.iter().map(|(id, _)| (*id, BTreeSet::new())).collect(),
             left: BTreeSet::new(),
@@ -139,29 +151,48 @@ impl Account {
             ("POST", ["contacts"]) => self.upsert(request),
             ("GET", ["contacts", "lists"]) => self.show_lists(request),
             ("GET", ["contacts", "attributes"]) => Ok(self.show_attributes()),
-            ("POST", ["contacts", "attributes", "normal", name]) => self.create_attribute(name, request),
-            ("POST", ["contacts", "lists", list, "contacts", "add"]) => self.add_to_list(list, request),
+            ("POST", ["contacts", "attributes", "normal", name]) => {
+                self.create_attribute(name, request)
+            }
+            ("POST", ["contacts", "lists", list, "contacts", "add"]) => {
+                self.add_to_list(list, request)
+            }
             ("GET", ["contacts", identifier]) => self.show_contact(identifier, request),
+            ("PUT", ["contacts", identifier]) => self.update(identifier, request),
             ("POST", ["events"]) => self.take_event(request),
             ("GET", ["events"]) => self.show_events(request),
             ("GET", ["account"]) => Ok(account_details()),
-            (_, ["contacts" | "events" | "account", ..]) => {
-                Err(Answer::error(405, "method_not_allowed", &format!("{} Method is not allowed on this path", request.method)))
-            }
+            (_, ["contacts" | "events" | "account", ..]) => Err(Answer::error(
+                405,
+                "method_not_allowed",
+                &format!("{} Method is not allowed on this path", request.method),
+            )),
             _ => Err(Answer::not_found("The requested path does not exist")),
         };
         answered.unwrap_or_else(|refused| refused)
     }
 
     pub(super) fn violation(&mut self, rule: &str, email: &str, asked: String) {
-        self.violations.push(Violation { rule: rule.to_owned(), email: email.to_owned(), asked });
+        self.violations.push(Violation {
+            rule: rule.to_owned(),
+            email: email.to_owned(),
+            asked,
+        });
     }
 
     pub(super) fn snapshot(&self, requests: &BTreeMap<String, u64>) -> Snapshot {
         Snapshot {
-            contacts: self.contacts.iter().map(|(email, contact)| (email.clone(), contact.shown.clone())).collect(),
+            contacts: self
+                .contacts
+                .iter()
+                .map(|(email, contact)| (email.clone(), contact.shown.clone()))
+                .collect(),
             lists: self.members.clone(),
-            events: self.events.iter().map(|event| event.shown.clone()).collect(),
+            events: self
+                .events
+                .iter()
+                .map(|event| event.shown.clone())
+                .collect(),
             repeated_additions: self.repeated_additions.clone(),
             violations: self.violations.clone(),
             requests: requests.clone(),

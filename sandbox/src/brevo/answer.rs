@@ -20,11 +20,19 @@ pub(super) enum Body {
 
 impl Answer {
     pub(super) fn json(status: u16, body: Value) -> Self {
-        Self { status, body: Body::Json(body), headers: Vec::new() }
+        Self {
+            status,
+            body: Body::Json(body),
+            headers: Vec::new(),
+        }
     }
 
     pub(super) fn empty(status: u16) -> Self {
-        Self { status, body: Body::Empty, headers: Vec::new() }
+        Self {
+            status,
+            body: Body::Empty,
+            headers: Vec::new(),
+        }
     }
 
     pub(super) fn error(status: u16, code: &str, message: &str) -> Self {
@@ -74,6 +82,10 @@ impl Answer {
 
     pub(super) fn gateway_timeout_page() -> Self {
         let page = "<!DOCTYPE html><html><head><title>api.brevo.com | 524: A timeout occurred</title></head><body>Cloudflare</body></html>";
-        Self { status: 524, body: Body::Html(page), headers: Vec::new() }
+        Self {
+            status: 524,
+            body: Body::Html(page),
+            headers: Vec::new(),
+        }
     }
 }

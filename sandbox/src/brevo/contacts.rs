@@ -20,8 +20,14 @@ impl Account {
             Some(Value::Object(attributes)) => attributes.clone(),
             Some(_) => return Err(Answer::invalid("attributes should be an object")),
         };
-        let Some(email) = body.get("email").and_then(Value::as_str).filter(|email| !email.is_empty()) else {
-            return Err(Answer::missing("Please provide Email or SMS attribute value to create user"));
+        let Some(email) = body
+            .get("email")
+            .and_then(Value::as_str)
+            .filter(|email| !email.is_empty())
+        else {
+            return Err(Answer::missing(
+                "Please provide Email or SMS attribute value to create user",
+            ));
         };
         let email = email.to_lowercase();
         if !is_address(&email) {
@@ -30,9 +36,13 @@ impl Account {
         let lists = self.list_ids(&body)?;
         self.note_what_is_never_asked(&email, &body, &attributes, &lists);
         if self.behaviour.unknown_attribute == UnknownAttribute::Refuse
-            && let Some(unknown) = attributes.keys().find(|name| !self.attributes.contains_key(name.as_str()))
+            && let Some(unknown) = attributes
+                .keys()
+                .find(|name| !self.attributes.contains_key(name.as_str()))
         {
-            return Err(Answer::invalid(&format!("Attribute {unknown} does not exist")));
+            return Err(Answer::invalid(&format!(
+                "Attribute {unknown} does not exist"
+            )));
         }
         let known = self.contacts.contains_key(&email);
         if known && body.get("updateEnabled") != Some(&Value::Bool(true)) {
@@ -45,7 +55,11 @@ impl Account {
                 }),
             ));
         }
-        let id = if known { self.contacts[&email].shown.id } else { self.new_contact(&email, request.now_ms) };
+        let id = if known {
+            self.contacts[&email].shown.id
+        } else {
+            self.new_contact(&email, request.now_ms)
+        };
         self.write_attributes(&email, &attributes);
         if let Some(contact) = self.contacts.get_mut(&email) {
             contact.modified_ms = request.now_ms;
@@ -60,21 +74,34 @@ impl Account {
         for list in lists {
             self.members.entry(list).or_default().insert(email.clone());
         }
-        Ok(if known { Answer::empty(204) } else { Answer::json(201, json!({"id": id})) })
+        Ok(if known {
+            Answer::empty(204)
+        } else {
+            Answer::json(201, json!({"id": id}))
+        })
     }
 
     fn new_contact(&mut self, email: &str, now_ms: i64) -> i64 {
         let id = self.next_id;
         self.next_id += 1;
-        let mut contact = Contact { email: email.to_owned(), created_ms: now_ms, modified_ms: now_ms, ..Contact::default() };
+        let mut contact = Contact {
+            email: email.to_owned(),
+            created_ms: now_ms,
+            modified_ms: now_ms,
+            ..Contact::default()
+        };
         contact.shown.id = id;
         self.contacts.insert(email.to_owned(), contact);
         id
     }
 
     fn list_ids(&self, body: &Map<String, Value>) -> Result<Vec<i64>, Answer> {
-        let Some(ids) = body.get("listIds") else { return Ok(Vec::new()) };
-        let ids: Option<Vec<i64>> = ids.as_array().and_then(|ids| ids.iter().map(Value::as_i64).collect());
+        let Some(ids) = body.get("listIds") else {
+            return Ok(Vec::new());
+        };
+        let ids: Option<Vec<i64>> = ids
+            .as_array()
+            .and_then(|ids| ids.iter().map(Value::as_i64).collect());
         let ids = ids.ok_or_else(|| Answer::invalid("listIds should be an array of integers"))?;
         match ids.iter().find(|id| !self.lists.contains_key(id)) {
             Some(_) => Err(Answer::invalid("Invalid list ids")),
@@ -83,18 +110,39 @@ impl Account {
     }
 
     /// What Brevo grants and nobody may ask.
-    fn note_what_is_never_asked(&mut self, email: &str, body: &Map<String, Value>, attributes: &Map<String, Value>, lists: &[i64]) {
+    fn note_what_is_never_asked(
+        &mut self,
+        email: &str,
+        body: &Map<String, Value>,
+        attributes: &Map<String, Value>,
+        lists: &[i64],
+    ) {
         if body.get("emailBlacklisted") == Some(&Value::Bool(false)) {
-            self.violation("never re-subscribe a contact", email, "emailBlacklisted: false".to_owned());
+            self.violation(
+                "never re-subscribe a contact",
+                email,
+                "emailBlacklisted: false".to_owned(),
+            );
         }
-        if attributes.keys().any(|name| name.eq_ignore_ascii_case("EMAIL")) {
-            self.violation("never send EMAIL as an attribute", email, "attributes.EMAIL".to_owned());
+        if attributes
+            .keys()
+            .any(|name| name.eq_ignore_ascii_case("EMAIL"))
+        {
+            self.violation(
+                "never send EMAIL as an attribute",
+                email,
+                "attributes.EMAIL".to_owned(),
+            );
         }
         if body.get("forceMerge") == Some(&Value::Bool(true)) {
             self.violation("never merge contacts", email, "forceMerge: true".to_owned());
         }
         if self.deleted.contains(email) && !self.contacts.contains_key(email) {
-            self.violation("never re-create a contact that was deleted in Brevo", email, "POST /contacts".to_owned());
+            self.violation(
+                "never re-create a contact that was deleted in Brevo",
+                email,
+                "POST /contacts".to_owned(),
+            );
         }
         for list in lists {
             self.note_return(email, *list);
@@ -103,7 +151,11 @@ impl Account {
 
     fn note_return(&mut self, email: &str, list: i64) {
         if self.left.contains(&(list, email.to_owned())) {
-            self.violation("never put back a contact that left a list", email, format!("list {list}"));
+            self.violation(
+                "never put back a contact that left a list",
+                email,
+                format!("list {list}"),
+            );
         }
     }
 
@@ -111,15 +163,25 @@ impl Account {
     pub(super) fn write_attributes(&mut self, email: &str, attributes: &Map<String, Value>) {
         for (name, value) in attributes {
             let Some(kind) = self.attributes.get(name).copied() else {
-                self.violation("an attribute that the account lacks is lost", email, name.clone());
+                self.violation(
+                    "an attribute that the account lacks is lost",
+                    email,
+                    name.clone(),
+                );
                 continue;
             };
             let clears = matches!(value, Value::String(text) if text.is_empty());
             if !clears && !fits(kind, value) {
-                self.violation("a value of another type is lost", email, format!("{name}: {value}"));
+                self.violation(
+                    "a value of another type is lost",
+                    email,
+                    format!("{name}: {value}"),
+                );
                 continue;
             }
-            let Some(contact) = self.contacts.get_mut(email) else { continue };
+            let Some(contact) = self.contacts.get_mut(email) else {
+                continue;
+            };
             if clears {
                 contact.shown.attributes.remove(name);
             } else {
@@ -128,22 +190,42 @@ impl Account {
         }
     }
 
-    /// `GET /contacts/{identifier}`
-    pub(super) fn show_contact(&self, identifier: &str, request: &Request) -> Result<Answer, Answer> {
-        let by_id = || identifier.parse::<i64>().ok().and_then(|id| self.by_id(id));
-        let by_email = || self.contacts.get(&identifier.to_lowercase());
-        let found = match request.query("identifierType") {
-            None => by_email().or_else(by_id),
-            Some("email_id") => by_email(),
-            Some("contact_id") => by_id(),
-            Some("ext_id") => self.contacts.values().find(|contact| contact.ext_id.as_deref() == Some(identifier)),
-            Some("phone_id" | "whatsapp_id" | "landline_number_id") => None,
-            Some(_) => return Err(Answer::invalid("identifierType is not valid")),
+    /// `PUT /contacts/{identifier}`
+    pub(super) fn update(&mut self, identifier: &str, request: &Request) -> Result<Answer, Answer> {
+        let email = self.find(identifier, request)?.email.clone();
+        let mut body = request.object()?;
+        if body.contains_key("email") {
+            return Err(Answer::invalid("email should not be passed"));
+        }
+        body.insert("email".to_owned(), Value::from(email));
+        body.insert("updateEnabled".to_owned(), Value::Bool(true));
+        let upsert = Request {
+            body: Value::Object(body).to_string().into_bytes(),
+            ..request.clone()
         };
-        let contact = found.ok_or_else(|| Answer::not_found("Contact does not exist"))?;
+        self.upsert(&upsert)
+    }
+
+    /// `GET /contacts/{identifier}`
+    pub(super) fn show_contact(
+        &self,
+        identifier: &str,
+        request: &Request,
+    ) -> Result<Answer, Answer> {
+        let contact = self.find(identifier, request)?;
         let of = |ids: Vec<i64>| json!(ids);
-        let lists = self.members.iter().filter(|(_, members)| members.contains(&contact.email)).map(|(list, _)| *list).collect();
-        let unsubscribed = self.left.iter().filter(|(_, email)| *email == contact.email).map(|(list, _)| *list).collect();
+        let lists = self
+            .members
+            .iter()
+            .filter(|(_, members)| members.contains(&contact.email))
+            .map(|(list, _)| *list)
+            .collect();
+        let unsubscribed = self
+            .left
+            .iter()
+            .filter(|(_, email)| *email == contact.email)
+            .map(|(list, _)| *list)
+            .collect();
         Ok(Answer::json(
             200,
             json!({
@@ -162,8 +244,27 @@ impl Account {
         ))
     }
 
+    fn find(&self, identifier: &str, request: &Request) -> Result<&Contact, Answer> {
+        let by_id = || identifier.parse::<i64>().ok().and_then(|id| self.by_id(id));
+        let by_email = || self.contacts.get(&identifier.to_lowercase());
+        let found = match request.query("identifierType") {
+            None => by_email().or_else(by_id),
+            Some("email_id") => by_email(),
+            Some("contact_id") => by_id(),
+            Some("ext_id") => self
+                .contacts
+                .values()
+                .find(|contact| contact.ext_id.as_deref() == Some(identifier)),
+            Some("phone_id" | "whatsapp_id" | "landline_number_id") => None,
+            Some(_) => return Err(Answer::invalid("identifierType is not valid")),
+        };
+        found.ok_or_else(|| Answer::not_found("Contact does not exist"))
+    }
+
     pub(super) fn by_id(&self, id: i64) -> Option<&Contact> {
-        self.contacts.values().find(|contact| contact.shown.id == id)
+        self.contacts
+            .values()
+            .find(|contact| contact.shown.id == id)
     }
 
     /// `GET /contacts/lists`
@@ -185,18 +286,28 @@ impl Account {
                 json!({"id": id, "name": name, "folderId": 1, "totalBlacklisted": 0, "totalSubscribers": 0, "uniqueSubscribers": members})
             })
             .collect();
-        Ok(Answer::json(200, json!({"count": self.lists.len(), "lists": page})))
+        Ok(Answer::json(
+            200,
+            json!({"count": self.lists.len(), "lists": page}),
+        ))
     }
 
     /// `GET /contacts/attributes`
     pub(super) fn show_attributes(&self) -> Answer {
-        let attributes: Vec<Value> =
-            self.attributes.iter().map(|(name, kind)| json!({"name": name, "category": "normal", "type": kind})).collect();
+        let attributes: Vec<Value> = self
+            .attributes
+            .iter()
+            .map(|(name, kind)| json!({"name": name, "category": "normal", "type": kind}))
+            .collect();
         Answer::json(200, json!({"attributes": attributes}))
     }
 
     /// `POST /contacts/attributes/normal/{name}`
-    pub(super) fn create_attribute(&mut self, name: &str, request: &Request) -> Result<Answer, Answer> {
+    pub(super) fn create_attribute(
+        &mut self,
+        name: &str,
+        request: &Request,
+    ) -> Result<Answer, Answer> {
         let body = request.object()?;
         let kind = match body.get("type").and_then(Value::as_str) {
             Some("text") => AttributeKind::Text,
@@ -217,23 +328,36 @@ impl Account {
     /// `POST /contacts/lists/{listId}/contacts/add`
     pub(super) fn add_to_list(&mut self, list: &str, request: &Request) -> Result<Answer, Answer> {
         let body = request.object()?;
-        let list = list.parse::<i64>().map_err(|_| Answer::invalid("List ID is not valid"))?;
+        let list = list
+            .parse::<i64>()
+            .map_err(|_| Answer::invalid("List ID is not valid"))?;
         if !self.lists.contains_key(&list) {
             return Err(Answer::not_found("List ID does not exist"));
         }
         let (key, asked) = ["emails", "ids", "extIds"]
             .into_iter()
-            .find_map(|key| body.get(key).and_then(Value::as_array).map(|asked| (key, asked.clone())))
+            .find_map(|key| {
+                body.get(key)
+                    .and_then(Value::as_array)
+                    .map(|asked| (key, asked.clone()))
+            })
             .ok_or_else(|| Answer::missing("emails, ids or extIds is missing"))?;
         if asked.is_empty() || asked.len() > MOST_ADDED {
-            return Err(Answer::out_of_range(&format!("between 1 and {MOST_ADDED} contacts can be added at once")));
+            return Err(Answer::out_of_range(&format!(
+                "between 1 and {MOST_ADDED} contacts can be added at once"
+            )));
         }
         let (mut success, mut failure) = (Vec::new(), Vec::new());
         for member in asked {
             let found = match key {
-                "emails" => member.as_str().and_then(|email| self.contacts.get(&email.to_lowercase())),
+                "emails" => member
+                    .as_str()
+                    .and_then(|email| self.contacts.get(&email.to_lowercase())),
                 "ids" => member.as_i64().and_then(|id| self.by_id(id)),
-                _ => self.contacts.values().find(|contact| contact.ext_id.as_deref() == member.as_str()),
+                _ => self
+                    .contacts
+                    .values()
+                    .find(|contact| contact.ext_id.as_deref() == member.as_str()),
             };
             let Some(email) = found.map(|contact| contact.email.clone()) else {
                 failure.push(member);
@@ -243,20 +367,33 @@ impl Account {
             if self.members.entry(list).or_default().insert(email.clone()) {
                 success.push(member);
             } else {
-                *self.repeated_additions.entry(format!("{list} {email}")).or_default() += 1;
+                *self
+                    .repeated_additions
+                    .entry(format!("{list} {email}"))
+                    .or_default() += 1;
                 failure.push(member);
             }
         }
         if success.is_empty() {
-            return Err(Answer::invalid("Contact already in list and/or does not exist"));
+            return Err(Answer::invalid(
+                "Contact already in list and/or does not exist",
+            ));
         }
-        Ok(Answer::json(201, json!({"contacts": {"success": success, "failure": failure}})))
+        Ok(Answer::json(
+            201,
+            json!({"contacts": {"success": success, "failure": failure}}),
+        ))
     }
 }
 
 fn is_address(text: &str) -> bool {
-    let well_formed = |(local, domain): (&str, &str)| !local.is_empty() && domain.contains('.') && !domain.starts_with('.');
-    text.is_ascii() && !text.contains(char::is_whitespace) && text.matches('@').count() == 1 && text.split_once('@').is_some_and(well_formed)
+    let well_formed = |(local, domain): (&str, &str)| {
+        !local.is_empty() && domain.contains('.') && !domain.starts_with('.')
+    };
+    text.is_ascii()
+        && !text.contains(char::is_whitespace)
+        && text.matches('@').count() == 1
+        && text.split_once('@').is_some_and(well_formed)
 }
 
 fn fits(kind: AttributeKind, value: &Value) -> bool {
@@ -264,6 +401,8 @@ fn fits(kind: AttributeKind, value: &Value) -> bool {
         AttributeKind::Text => value.is_string(),
         AttributeKind::Float => value.is_number(),
         AttributeKind::Boolean => value.is_boolean(),
-        AttributeKind::Date => value.as_str().is_some_and(|text| text.len() == 10 && time::parse(text).is_some()),
+        AttributeKind::Date => value
+            .as_str()
+            .is_some_and(|text| text.len() == 10 && time::parse(text).is_some()),
     }
 }

@@ -33,14 +33,24 @@ pub(super) enum Command {
 }
 
 /// Carries out one command or a list of them.
-pub(super) fn control(body: &[u8], account: &mut Account, faults: &mut Faults, limits: &mut RateLimits) -> Answer {
+pub(super) fn control(
+    body: &[u8],
+    account: &mut Account,
+    faults: &mut Faults,
+    limits: &mut RateLimits,
+) -> Answer {
     let parsed = serde_json::from_slice::<Value>(body).and_then(|value| match value {
-        Value::Array(commands) => commands.into_iter().map(serde_json::from_value).collect::<Result<Vec<Command>, _>>(),
+        Value::Array(commands) => commands
+            .into_iter()
+            .map(serde_json::from_value)
+            .collect::<Result<Vec<Command>, _>>(),
         command => serde_json::from_value(command).map(|command| vec![command]),
     });
     let commands = match parsed {
         Ok(commands) => commands,
-        Err(error) => return Answer::error(400, "invalid_parameter", &format!("no command: {error}")),
+        Err(error) => {
+            return Answer::error(400, "invalid_parameter", &format!("no command: {error}"));
+        }
     };
     let done = commands.len();
     for command in commands {

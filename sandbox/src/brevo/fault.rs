@@ -88,11 +88,23 @@ pub struct FaultRates {
 
 impl FaultRates {
     /// Nothing goes wrong.
-    pub const NONE: Self =
-        Self { answer_lost: 0.0, server_error: 0.0, too_many_requests: 0.0, too_early: 0.0, gateway_timeout_page: 0.0, slow: 0.0 };
+    pub const NONE: Self = Self {
+        answer_lost: 0.0,
+        server_error: 0.0,
+        too_many_requests: 0.0,
+        too_early: 0.0,
+        gateway_timeout_page: 0.0,
+        slow: 0.0,
+    };
     /// A bad day.
-    pub const ROUGH: Self =
-        Self { answer_lost: 0.01, server_error: 0.01, too_many_requests: 0.005, too_early: 0.01, gateway_timeout_page: 0.005, slow: 0.02 };
+    pub const ROUGH: Self = Self {
+        answer_lost: 0.01,
+        server_error: 0.01,
+        too_many_requests: 0.005,
+        too_early: 0.01,
+        gateway_timeout_page: 0.005,
+        slow: 0.02,
+    };
 }
 
 impl Default for FaultRates {
@@ -111,7 +123,11 @@ pub(super) struct Faults {
 
 impl Faults {
     pub(super) fn new(seed: u64, rates: FaultRates) -> Self {
-        Self { rates, orders: Vec::new(), rng: StdRng::seed_from_u64(seed) }
+        Self {
+            rates,
+            orders: Vec::new(),
+            rng: StdRng::seed_from_u64(seed),
+        }
     }
 
     pub(super) fn order(&mut self, order: FaultOrder) {
@@ -127,8 +143,14 @@ impl Faults {
     pub(super) fn next(&mut self, method: &str, path: &str) -> Option<Fault> {
         let ordered = self.orders.iter_mut().find(|order| {
             order.times > 0
-                && order.method.as_deref().is_none_or(|only| only.eq_ignore_ascii_case(method))
-                && order.path.as_deref().is_none_or(|only| path.starts_with(only))
+                && order
+                    .method
+                    .as_deref()
+                    .is_none_or(|only| only.eq_ignore_ascii_case(method))
+                && order
+                    .path
+                    .as_deref()
+                    .is_none_or(|only| path.starts_with(only))
         });
         if let Some(order) = ordered {
             order.times -= 1;
@@ -141,15 +163,30 @@ impl Faults {
         let ms = self.rng.random_range(20..300);
         let chances = [
             (self.rates.answer_lost, Fault::AnswerLost),
-            (self.rates.server_error, Fault::ServerError { status: 502, after_effect: false }),
-            (self.rates.too_many_requests, Fault::TooManyRequests { headers }),
+            (
+                self.rates.server_error,
+                Fault::ServerError {
+                    status: 502,
+                    after_effect: false,
+                },
+            ),
+            (
+                self.rates.too_many_requests,
+                Fault::TooManyRequests { headers },
+            ),
             (self.rates.too_early, Fault::TooEarly),
-            (self.rates.gateway_timeout_page, Fault::GatewayTimeoutPage { after_effect: false }),
+            (
+                self.rates.gateway_timeout_page,
+                Fault::GatewayTimeoutPage {
+                    after_effect: false,
+                },
+            ),
             (self.rates.slow, Fault::Slow { ms }),
         ];
         for (chance, fault) in chances {
             if draw < chance {
-                return Some(fault).filter(|fault| *fault != Fault::TooEarly || path.starts_with("/v3/contacts"));
+                return Some(fault)
+                    .filter(|fault| *fault != Fault::TooEarly || path.starts_with("/v3/contacts"));
             }
             draw -= chance;
         }
@@ -164,10 +201,19 @@ mod tests {
     #[test]
     fn orders_come_first_and_only_where_they_were_ordered() {
         let mut faults = Faults::new(1, FaultRates::NONE);
-        let order: FaultOrder = serde_json::from_str(r#"{"fault":"answer_lost","times":2,"method":"POST","path":"/v3/events"}"#).unwrap();
+        let order: FaultOrder = serde_json::from_str(
+            r#"{"fault":"answer_lost","times":2,"method":"POST","path":"/v3/events"}"#,
+        )
+        .unwrap();
         faults.order(order);
         faults.order(serde_json::from_str(r#"{"fault":"server_error","status":503}"#).unwrap());
-        assert_eq!(faults.next("GET", "/v3/events"), Some(Fault::ServerError { status: 503, after_effect: false }));
+        assert_eq!(
+            faults.next("GET", "/v3/events"),
+            Some(Fault::ServerError {
+                status: 503,
+                after_effect: false
+            })
+        );
         assert_eq!(faults.next("GET", "/v3/events"), None);
         assert_eq!(faults.next("POST", "/v3/events"), Some(Fault::AnswerLost));
         assert_eq!(faults.next("POST", "/v3/events"), Some(Fault::AnswerLost));
@@ -177,12 +223,27 @@ mod tests {
     #[test]
     fn chance_follows_the_seed_and_the_rates() {
         let draw = |seed| {
-            let mut faults = Faults::new(seed, FaultRates { answer_lost: 0.2, too_early: 0.2, ..FaultRates::NONE });
-            (0..1_000).map(|_| faults.next("POST", "/v3/events")).collect::<Vec<_>>()
+            let mut faults = Faults::new(
+                seed,
+                FaultRates {
+                    answer_lost: 0.2,
+                    too_early: 0.2,
+                    ..FaultRates::NONE
+                },
+            );
+            (0..1_000)
+                .map(|_| faults.next("POST", "/v3/events"))
+                .collect::<Vec<_>>()
         };
         assert_eq!(draw(7), draw(7));
-        let lost = draw(7).iter().filter(|fault| **fault == Some(Fault::AnswerLost)).count();
+        let lost = draw(7)
+            .iter()
+            .filter(|fault| **fault == Some(Fault::AnswerLost))
+            .count();
         assert!((150..250).contains(&lost), "{lost}");
-        assert!(!draw(7).contains(&Some(Fault::TooEarly)), "only contacts are too early");
+        assert!(
+            !draw(7).contains(&Some(Fault::TooEarly)),
+            "only contacts are too early"
+        );
     }
 }

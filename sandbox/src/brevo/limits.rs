@@ -34,9 +34,23 @@ impl RateLimits {
     /// Enterprise's add-on.
     pub const EXTENDED: Self = Self::of(Some(60), Some(216_000), Some(600));
 
-    const fn of(per_second: Option<u32>, per_hour: Option<u32>, other_per_hour: Option<u32>) -> Self {
-        let listed = Limit { per_second, per_hour };
-        Self { contacts: listed, events: listed, other: Limit { per_second: None, per_hour: other_per_hour } }
+    const fn of(
+        per_second: Option<u32>,
+        per_hour: Option<u32>,
+        other_per_hour: Option<u32>,
+    ) -> Self {
+        let listed = Limit {
+            per_second,
+            per_hour,
+        };
+        Self {
+            contacts: listed,
+            events: listed,
+            other: Limit {
+                per_second: None,
+                per_hour: other_per_hour,
+            },
+        }
     }
 }
 
@@ -92,30 +106,51 @@ impl Limiter {
             Group::Other => limits.other,
         };
         let of = [(limit.per_second, SECOND_MS), (limit.per_hour, HOUR_MS)];
-        let windows: Vec<(u32, i64)> = of.into_iter().filter_map(|(most, length)| most.map(|most| (most, length))).collect();
+        let windows: Vec<(u32, i64)> = of
+            .into_iter()
+            .filter_map(|(most, length)| most.map(|most| (most, length)))
+            .collect();
         let mut full = None;
         for (most, length_ms) in &windows {
-            let window = self.windows.entry((group, *length_ms)).or_insert(Window { began_ms: now_ms, used: 0 });
+            let window = self.windows.entry((group, *length_ms)).or_insert(Window {
+                began_ms: now_ms,
+                used: 0,
+            });
             if now_ms - window.began_ms >= *length_ms {
-                *window = Window { began_ms: now_ms, used: 0 };
+                *window = Window {
+                    began_ms: now_ms,
+                    used: 0,
+                };
             }
             if window.used >= *most {
                 full = Some((*most, 0, seconds_left(window.began_ms, *length_ms, now_ms)));
             }
         }
         if full.is_some() {
-            return Verdict { allowed: false, shown: full };
+            return Verdict {
+                allowed: false,
+                shown: full,
+            };
         }
         let mut shown: Option<(u32, u32, i64)> = None;
         for (most, length_ms) in &windows {
-            let Some(window) = self.windows.get_mut(&(group, *length_ms)) else { continue };
+            let Some(window) = self.windows.get_mut(&(group, *length_ms)) else {
+                continue;
+            };
             window.used += 1;
             let remaining = most - window.used;
             if shown.is_none_or(|(_, least, _)| remaining < least) {
-                shown = Some((*most, remaining, seconds_left(window.began_ms, *length_ms, now_ms)));
+                shown = Some((
+                    *most,
+                    remaining,
+                    seconds_left(window.began_ms, *length_ms, now_ms),
+                ));
             }
         }
-        Verdict { allowed: true, shown }
+        Verdict {
+            allowed: true,
+            shown,
+        }
     }
 }
 
@@ -133,9 +168,21 @@ mod tests {
         let limits = RateLimits::GENERAL;
         for used in 1..=10 {
             let verdict = limiter.take(&limits, Group::Contacts, 5);
-            assert_eq!(verdict, Verdict { allowed: true, shown: Some((10, 10 - used, 1)) });
+            assert_eq!(
+                verdict,
+                Verdict {
+                    allowed: true,
+                    shown: Some((10, 10 - used, 1))
+                }
+            );
         }
-        assert_eq!(limiter.take(&limits, Group::Contacts, 900), Verdict { allowed: false, shown: Some((10, 0, 1)) });
+        assert_eq!(
+            limiter.take(&limits, Group::Contacts, 900),
+            Verdict {
+                allowed: false,
+                shown: Some((10, 0, 1))
+            }
+        );
         assert!(limiter.take(&limits, Group::Events, 900).allowed);
         assert!(limiter.take(&limits, Group::Contacts, 1_005).allowed);
     }
@@ -143,11 +190,30 @@ mod tests {
     #[test]
     fn the_hour_counts_too() {
         let mut limiter = Limiter::default();
-        let hundred = (0..101).map(|number| limiter.take(&RateLimits::GENERAL, Group::Other, number * 2_000).allowed);
+        let hundred = (0..101).map(|number| {
+            limiter
+                .take(&RateLimits::GENERAL, Group::Other, number * 2_000)
+                .allowed
+        });
         assert_eq!(hundred.filter(|allowed| *allowed).count(), 100);
-        assert_eq!(limiter.take(&RateLimits::GENERAL, Group::Other, 202_000).shown, Some((100, 0, 3_398)));
-        assert!(limiter.take(&RateLimits::GENERAL, Group::Other, HOUR_MS).allowed);
-        assert_eq!(limiter.take(&RateLimits::NONE, Group::Other, 0), Verdict { allowed: true, shown: None });
+        assert_eq!(
+            limiter
+                .take(&RateLimits::GENERAL, Group::Other, 202_000)
+                .shown,
+            Some((100, 0, 3_398))
+        );
+        assert!(
+            limiter
+                .take(&RateLimits::GENERAL, Group::Other, HOUR_MS)
+                .allowed
+        );
+        assert_eq!(
+            limiter.take(&RateLimits::NONE, Group::Other, 0),
+            Verdict {
+                allowed: true,
+                shown: None
+            }
+        );
     }
 
     #[test]

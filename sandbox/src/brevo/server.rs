@@ -88,10 +88,21 @@ impl BrevoAccount {
     ///
     /// When the address is taken.
     pub async fn start(options: BrevoOptions) -> Result<Self, SandboxError> {
-        let listener = TcpListener::bind(options.listen)
-            .await
-            .map_err(|source| SandboxError::Listen { what: "Brevo", address: options.listen, source })?;
-        let address = listener.local_addr().map_err(|source| SandboxError::Listen { what: "Brevo", address: options.listen, source })?;
+        let listener =
+            TcpListener::bind(options.listen)
+                .await
+                .map_err(|source| SandboxError::Listen {
+                    what: "Brevo",
+                    address: options.listen,
+                    source,
+                })?;
+        let address = listener
+            .local_addr()
+            .map_err(|source| SandboxError::Listen {
+                what: "Brevo",
+                address: options.listen,
+                source,
+            })?;
         let lists = [
             (options.lists.meeting_participants, "meeting_participants"),
             (options.lists.webinar_attendees, "webinar_attendees"),
@@ -109,14 +120,20 @@ impl BrevoAccount {
                 requests: BTreeMap::new(),
             }),
         });
-        let router = Router::new().fallback(handle).with_state(Arc::clone(&shared));
+        let router = Router::new()
+            .fallback(handle)
+            .with_state(Arc::clone(&shared));
         let server = tokio::spawn(async move {
             let service = router.into_make_service_with_connect_info::<Cut>();
             if let Err(error) = axum::serve(CuttableListener(listener), service).await {
                 tracing::error!(%error, "the sandbox's Brevo account stopped");
             }
         });
-        Ok(Self { shared, address, server })
+        Ok(Self {
+            shared,
+            address,
+            server,
+        })
     }
 
     /// The address of the API, for `brevo.api_url`.
@@ -164,7 +181,11 @@ struct Reaction {
 
 impl From<Answer> for Reaction {
     fn from(answer: Answer) -> Self {
-        Self { answer, delay: Duration::ZERO, lost: false }
+        Self {
+            answer,
+            delay: Duration::ZERO,
+            lost: false,
+        }
     }
 }
 
@@ -183,7 +204,12 @@ async fn handle(
         }
         ("POST", "/control") => {
             let mut inner = shared.inner();
-            let Inner { account, faults, limits, .. } = &mut *inner;
+            let Inner {
+                account,
+                faults,
+                limits,
+                ..
+            } = &mut *inner;
             control(&body, account, faults, limits).into()
         }
         _ => react(&shared, &method, &uri, &headers, &body),
@@ -195,42 +221,87 @@ async fn handle(
     respond(reaction.answer)
 }
 
-fn react(shared: &Shared, method: &Method, uri: &Uri, headers: &HeaderMap, body: &Bytes) -> Reaction {
+fn react(
+    shared: &Shared,
+    method: &Method,
+    uri: &Uri,
+    headers: &HeaderMap,
+    body: &Bytes,
+) -> Reaction {
     let now_ms = shared.clock.now_ms();
     let monotonic_ms = i64::try_from(shared.started.elapsed().as_millis()).unwrap_or(i64::MAX);
     let mut inner = shared.inner();
     let Some(request) = read(method, uri, body, now_ms) else {
         return Answer::not_found("The requested path does not exist").into();
     };
-    let reaction = inner.react(&request, uri.path(), headers.get("api-key").map(|key| key.as_bytes()), &shared.api_key, monotonic_ms);
-    let outcome = if reaction.lost { "lost".to_owned() } else { reaction.answer.status.to_string() };
-    *inner.requests.entry(format!("{method} {} {outcome}", anonymous(&request.segments))).or_default() += 1;
+    let reaction = inner.react(
+        &request,
+        uri.path(),
+        headers.get("api-key").map(|key| key.as_bytes()),
+        &shared.api_key,
+        monotonic_ms,
+    );
+    let outcome = if reaction.lost {
+        "lost".to_owned()
+    } else {
+        reaction.answer.status.to_string()
+    };
+    *inner
+        .requests
+        .entry(format!(
+            "{method} {} {outcome}",
+            anonymous(&request.segments)
+        ))
+        .or_default() += 1;
     reaction
 }
 
 impl Inner {
-    fn react(&mut self, request: &Request, path: &str, key: Option<&[u8]>, api_key: &str, monotonic_ms: i64) -> Reaction {
+    fn react(
+        &mut self,
+        request: &Request,
+        path: &str,
+        key: Option<&[u8]>,
+        api_key: &str,
+        monotonic_ms: i64,
+    ) -> Reaction {
         match key {
             None => return Answer::no_key().into(),
             Some(key) if key != api_key.as_bytes() => return Answer::unknown_key().into(),
             Some(_) => {}
         }
-        let verdict = self.limiter.take(&self.limits, Group::of(&request.method, path), monotonic_ms);
-        let shown = verdict.shown.map_or_else(Vec::new, |(limit, remaining, reset)| rate_headers(limit, remaining, reset));
+        let verdict =
+            self.limiter
+                .take(&self.limits, Group::of(&request.method, path), monotonic_ms);
+        let shown = verdict
+            .shown
+            .map_or_else(Vec::new, |(limit, remaining, reset)| {
+                rate_headers(limit, remaining, reset)
+            });
         if !verdict.allowed {
-            return Answer { headers: shown, ..Answer::too_many_requests() }.into();
+            return Answer {
+                headers: shown,
+                ..Answer::too_many_requests()
+            }
+            .into();
         }
         let fault = self.faults.next(&request.method, path);
         let refused = match fault {
             Some(Fault::KeyNotFound) => Some(Answer::unknown_key()),
             Some(Fault::UnrecognisedIp) => Some(Answer::unrecognised_ip()),
             Some(Fault::TooEarly) => Some(Answer::too_early()),
-            Some(Fault::TooManyRequests { headers: true }) => {
-                Some(Answer { headers: rate_headers(36_000, 0, 1), ..Answer::too_many_requests() })
-            }
+            Some(Fault::TooManyRequests { headers: true }) => Some(Answer {
+                headers: rate_headers(36_000, 0, 1),
+                ..Answer::too_many_requests()
+            }),
             Some(Fault::TooManyRequests { headers: false }) => Some(Answer::too_many_requests()),
-            Some(Fault::ServerError { status, after_effect: false }) => Some(Answer::empty(status)),
-            Some(Fault::GatewayTimeoutPage { after_effect: false }) => Some(Answer::gateway_timeout_page()),
+            Some(Fault::ServerError {
+                status,
+                after_effect: false,
+            }) => Some(Answer::empty(status)),
+            Some(Fault::GatewayTimeoutPage {
+                after_effect: false,
+            }) => Some(Answer::gateway_timeout_page()),
             _ => None,
         };
         if let Some(answer) = refused {
@@ -239,8 +310,16 @@ impl Inner {
         let mut answer = self.account.answer(request);
         answer.headers.extend(shown);
         match fault {
-            Some(Fault::AnswerLost) => Reaction { answer, delay: Duration::ZERO, lost: true },
-            Some(Fault::Slow { ms }) => Reaction { answer, delay: Duration::from_millis(ms), lost: false },
+            Some(Fault::AnswerLost) => Reaction {
+                answer,
+                delay: Duration::ZERO,
+                lost: true,
+            },
+            Some(Fault::Slow { ms }) => Reaction {
+                answer,
+                delay: Duration::from_millis(ms),
+                lost: false,
+            },
             Some(Fault::ServerError { status, .. }) => Answer::empty(status).into(),
             Some(Fault::GatewayTimeoutPage { .. }) => Answer::gateway_timeout_page().into(),
             _ => answer.into(),
@@ -260,7 +339,11 @@ fn rate_headers(limit: u32, remaining: u32, reset: i64) -> Vec<(&'static str, St
 fn read(method: &Method, uri: &Uri, body: &Bytes, now_ms: i64) -> Option<Request> {
     let rest = uri.path().strip_prefix("/v3/")?;
     let segments = rest.split('/').map(decoded).collect();
-    let query = Url::parse(&format!("http://brevo/?{}", uri.query().unwrap_or_default())).ok()?;
+    let query = Url::parse(&format!(
+        "http://brevo/?{}",
+        uri.query().unwrap_or_default()
+    ))
+    .ok()?;
     Some(Request {
         method: method.as_str().to_owned(),
         segments,
@@ -274,7 +357,13 @@ fn read(method: &Method, uri: &Uri, body: &Bytes, now_ms: i64) -> Option<Request
 fn decoded(segment: &str) -> String {
     let escaped = segment.replace('+', "%2B");
     let url = Url::parse(&format!("http://brevo/?={escaped}"));
-    url.ok().and_then(|url| url.query_pairs().next().map(|(_, value)| value.into_owned())).unwrap_or_else(|| segment.to_owned())
+    url.ok()
+        .and_then(|url| {
+            url.query_pairs()
+                .next()
+                .map(|(_, value)| value.into_owned())
+        })
+        .unwrap_or_else(|| segment.to_owned())
 }
 
 /// A path for counting: without addresses and ids.
@@ -282,7 +371,9 @@ fn anonymous(segments: &[String]) -> String {
     let parts: Vec<&str> = segments.iter().map(String::as_str).collect();
     match parts.as_slice() {
         ["contacts", "lists" | "attributes"] => format!("/v3/{}", parts.join("/")),
-        ["contacts", "lists", list, "contacts", "add"] => format!("/v3/contacts/lists/{list}/contacts/add"),
+        ["contacts", "lists", list, "contacts", "add"] => {
+            format!("/v3/contacts/lists/{list}/contacts/add")
+        }
         ["contacts", "attributes", ..] => "/v3/contacts/attributes/{category}/{name}".to_owned(),
         ["contacts", _] => "/v3/contacts/{identifier}".to_owned(),
         [first] => format!("/v3/{first}"),
@@ -291,14 +382,19 @@ fn anonymous(segments: &[String]) -> String {
 }
 
 fn respond(answer: Answer) -> Response {
-    let mut response = Response::builder().status(StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR));
+    let mut response = Response::builder()
+        .status(StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR));
     for (name, value) in answer.headers {
         response = response.header(name, value);
     }
     let response = match answer.body {
         Body::Empty => response.body(HttpBody::empty()),
-        Body::Json(body) => response.header("content-type", "application/json").body(HttpBody::from(body.to_string())),
-        Body::Html(page) => response.header("content-type", "text/html; charset=UTF-8").body(HttpBody::from(page)),
+        Body::Json(body) => response
+            .header("content-type", "application/json")
+            .body(HttpBody::from(body.to_string())),
+        Body::Html(page) => response
+            .header("content-type", "text/html; charset=UTF-8")
+            .body(HttpBody::from(page)),
     };
     response.unwrap_or_default()
 }

@@ -52,7 +52,9 @@ impl EventSnapshot {
     /// The sender's own id of it.
     #[must_use]
     pub fn source_event_id(&self) -> Option<&str> {
-        self.properties.get("source_event_id").and_then(Value::as_str)
+        self.properties
+            .get("source_event_id")
+            .and_then(Value::as_str)
     }
 }
 

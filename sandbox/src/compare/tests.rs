@@ -13,7 +13,13 @@ use crate::{
 fn perfect(truth: &Truth) -> Snapshot {
     let contacts = truth.contacts.iter().map(|(email, contact)| {
         let attributes: Map<String, Value> = contact.attributes.clone().into_iter().collect();
-        (email.clone(), ContactSnapshot { attributes, ..ContactSnapshot::default() })
+        (
+            email.clone(),
+            ContactSnapshot {
+                attributes,
+                ..ContactSnapshot::default()
+            },
+        )
     });
     let events = truth.events.iter().map(|(id, event)| {
         let properties = json!({"source_event_id": id, "meeting_id": event.meeting_id.to_string(), "occurrence": "o", "topic": "t"});
@@ -24,7 +30,12 @@ fn perfect(truth: &Truth) -> Snapshot {
             properties: properties.as_object().cloned().unwrap_or_default(),
         }
     });
-    Snapshot { contacts: contacts.collect(), lists: truth.lists.clone(), events: events.collect(), ..Snapshot::default() }
+    Snapshot {
+        contacts: contacts.collect(),
+        lists: truth.lists.clone(),
+        events: events.collect(),
+        ..Snapshot::default()
+    }
 }
 
 #[test]
@@ -43,32 +54,81 @@ type Spoiled = (fn(&mut Snapshot), &'static str);
 fn every_kind_of_fault_is_found() {
     let truth = truth(&Plan::seeded(3, 40));
     let faults: [Spoiled; 9] = [
-        (|brevo| _ = brevo.contacts.pop_first(), "is no contact in Brevo"),
-        (|brevo| _ = brevo.contacts.insert("x@y.example".into(), ContactSnapshot::default()), "should not be"),
+        (
+            |brevo| _ = brevo.contacts.pop_first(),
+            "is no contact in Brevo",
+        ),
+        (
+            |brevo| {
+                _ = brevo
+                    .contacts
+                    .insert("x@y.example".into(), ContactSnapshot::default())
+            },
+            "should not be",
+        ),
         (
             |brevo| {
                 for contact in brevo.contacts.values_mut() {
-                    contact.attributes.insert("ZOOM_TOTAL_SECONDS".into(), json!(1_000_001));
+                    contact
+                        .attributes
+                        .insert("ZOOM_TOTAL_SECONDS".into(), json!(1_000_001));
                 }
             },
             "ZOOM_TOTAL_SECONDS is 1000001",
         ),
-        (|brevo| _ = brevo.lists.insert(16, BTreeSet::new()), "is not on list 16"),
-        (|brevo| _ = brevo.lists.entry(15).or_default().insert("x@y.example".into()), "is on list 15"),
-        (|brevo| _ = brevo.events.pop(), "never arrived"),
-        (|brevo| brevo.events.push(brevo.events[0].clone()), "arrived 2 times"),
-        (|brevo| _ = brevo.events[0].properties.insert("source_event_id".into(), json!("other")), "should not have"),
         (
-            |brevo| brevo.violations.push(Violation { rule: "never".into(), email: "a".into(), asked: "b".into() }),
+            |brevo| _ = brevo.lists.insert(16, BTreeSet::new()),
+            "is not on list 16",
+        ),
+        (
+            |brevo| {
+                _ = brevo
+                    .lists
+                    .entry(15)
+                    .or_default()
+                    .insert("x@y.example".into())
+            },
+            "is on list 15",
+        ),
+        (|brevo| _ = brevo.events.pop(), "never arrived"),
+        (
+            |brevo| brevo.events.push(brevo.events[0].clone()),
+            "arrived 2 times",
+        ),
+        (
+            |brevo| {
+                _ = brevo.events[0]
+                    .properties
+                    .insert("source_event_id".into(), json!("other"))
+            },
+            "should not have",
+        ),
+        (
+            |brevo| {
+                brevo.violations.push(Violation {
+                    rule: "never".into(),
+                    email: "a".into(),
+                    asked: "b".into(),
+                })
+            },
             "a: never (b)",
         ),
     ];
     for (spoil, words) in faults {
         let mut snapshot = perfect(&truth);
         spoil(&mut snapshot);
-        let found: Vec<String> = compare(&truth, &snapshot).iter().map(Difference::to_string).collect();
-        assert!(found.iter().any(|line| line.contains(words)), "{words:?} not in {found:?}");
-        assert!(!Summary::of(&truth, &snapshot).agrees() || words == "should not have", "{words}");
+        let found: Vec<String> = compare(&truth, &snapshot)
+            .iter()
+            .map(Difference::to_string)
+            .collect();
+        assert!(
+            found.iter().any(|line| line.contains(words)),
+            "{words:?} not in {found:?}"
+        );
+        assert!(
+            !Summary::of(&truth, &snapshot).agrees() || words == "should not have",
+            "{words}"
+        );
     }
 }
 
@@ -79,6 +139,9 @@ fn nothing_and_zero_are_the_same_and_other_types_are_not() {
     assert!(same(&json!(5), &json!(5.0)));
     assert!(!same(&json!(5), &json!("5")));
     assert!(!same(&json!("a"), &Value::Null));
-    let kinds = FIELDS.iter().filter(|field| field.kind == AttributeKind::Float).count();
+    let kinds = FIELDS
+        .iter()
+        .filter(|field| field.kind == AttributeKind::Float)
+        .count();
     assert_eq!(kinds, 9);
 }

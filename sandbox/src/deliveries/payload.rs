@@ -6,7 +6,10 @@
 use serde_json::{Map, Value, json};
 
 use crate::{
-    account::{Bound, Change, Fact, Mark, Meeting, Place, Plan, Recording, Registration, Scope, Seat, Session, Slot, Status, What},
+    account::{
+        Bound, Change, Fact, Mark, Meeting, Place, Plan, Recording, Registration, Scope, Seat,
+        Session, Slot, Status, What,
+    },
     time::{MINUTE, SECOND, iso},
 };
 
@@ -33,7 +36,8 @@ pub(super) fn created(plan: &Plan, meeting: &Meeting, at_ms: i64, event: &str) -
         object["settings"]["registration_type"] = json!(registration_type);
     }
     if meeting.recurs() {
-        object["recurrence"] = json!({"type": 1, "repeat_interval": 1, "end_times": meeting.slots.len()});
+        object["recurrence"] =
+            json!({"type": 1, "repeat_interval": 1, "end_times": meeting.slots.len()});
         object["occurrences"] = meeting
             .slots
             .iter()
@@ -47,18 +51,29 @@ pub(super) fn created(plan: &Plan, meeting: &Meeting, at_ms: i64, event: &str) -
             })
             .collect();
     }
-    envelope(event, at_ms, by_operator(plan, meeting, object, "operation", "all"))
+    envelope(
+        event,
+        at_ms,
+        by_operator(plan, meeting, object, "operation", "all"),
+    )
 }
 
 pub(super) fn updated(plan: &Plan, meeting: &Meeting, change: &Change, event: &str) -> Value {
-    let object = json!({"id": meeting.id, "topic": change.topic, "start_time": iso(change.start_ms)});
+    let object =
+        json!({"id": meeting.id, "topic": change.topic, "start_time": iso(change.start_ms)});
     let mut payload = by_operator(plan, meeting, object, "scope", "single");
     payload["time_stamp"] = json!(change.at_ms);
     payload["old_object"] = json!({"id": meeting.id, "topic": meeting.topic, "start_time": iso(meeting.slots[0].first_start_ms)});
     envelope(event, change.at_ms + 450, payload)
 }
 
-pub(super) fn occurrence_deleted(plan: &Plan, meeting: &Meeting, slot: &Slot, at_ms: i64, event: &str) -> Value {
+pub(super) fn occurrence_deleted(
+    plan: &Plan,
+    meeting: &Meeting,
+    slot: &Slot,
+    at_ms: i64,
+    event: &str,
+) -> Value {
     let object = json!({
         "uuid": meeting.uuid,
         "id": meeting.id,
@@ -70,7 +85,11 @@ pub(super) fn occurrence_deleted(plan: &Plan, meeting: &Meeting, slot: &Slot, at
         "timezone": meeting.time_zone,
         "occurrences": [{"occurrence_id": slot.occurrence_id, "start_time": iso(slot.first_start_ms)}],
     });
-    envelope(event, at_ms, by_operator(plan, meeting, object, "operation", "single"))
+    envelope(
+        event,
+        at_ms,
+        by_operator(plan, meeting, object, "operation", "single"),
+    )
 }
 
 fn by_operator(plan: &Plan, meeting: &Meeting, object: Value, reach: &str, how_far: &str) -> Value {
@@ -84,7 +103,13 @@ fn by_operator(plan: &Plan, meeting: &Meeting, object: Value, reach: &str, how_f
     payload
 }
 
-pub(super) fn registration(plan: &Plan, meeting: &Meeting, registration: &Registration, fact: Fact, event: &str) -> Value {
+pub(super) fn registration(
+    plan: &Plan,
+    meeting: &Meeting,
+    registration: &Registration,
+    fact: Fact,
+    event: &str,
+) -> Value {
     let mut registrant = json!({
         "id": registration.registrant_id,
         "first_name": registration.first_name,
@@ -93,8 +118,11 @@ pub(super) fn registration(plan: &Plan, meeting: &Meeting, registration: &Regist
     });
     let created = event.ends_with("_created");
     if created {
-        let custom_questions: Vec<Value> =
-            registration.team_size.iter().map(|answer| json!({"title": "Team size", "value": answer})).collect();
+        let custom_questions: Vec<Value> = registration
+            .team_size
+            .iter()
+            .map(|answer| json!({"title": "Team size", "value": answer}))
+            .collect();
         let more = json!({
             "address": "", "city": "", "country": "DE", "zip": "", "state": "", "phone": "", "industry": "",
             "org": registration.org.as_deref().unwrap_or(""),
@@ -148,9 +176,13 @@ pub(super) fn registration(plan: &Plan, meeting: &Meeting, registration: &Regist
 fn listed_slots(meeting: &Meeting, scope: &Scope, at_ms: i64) -> Vec<usize> {
     match scope {
         Scope::Slots(slots) => slots.clone(),
-        Scope::Series if meeting.registration_type == Some(1) => {
-            (0..meeting.slots.len()).filter(|slot| meeting.slots[*slot].deleted_ms.is_none_or(|deleted| at_ms < deleted)).collect()
-        }
+        Scope::Series if meeting.registration_type == Some(1) => (0..meeting.slots.len())
+            .filter(|slot| {
+                meeting.slots[*slot]
+                    .deleted_ms
+                    .is_none_or(|deleted| at_ms < deleted)
+            })
+            .collect(),
         Scope::Series => Vec::new(),
     }
 }
@@ -168,23 +200,51 @@ fn session_object(meeting: &Meeting, session: &Session) -> Value {
     })
 }
 
-pub(super) fn started(plan: &Plan, meeting: &Meeting, session: &Session, at_ms: i64, event: &str) -> Value {
+pub(super) fn started(
+    plan: &Plan,
+    meeting: &Meeting,
+    session: &Session,
+    at_ms: i64,
+    event: &str,
+) -> Value {
     let mut object = session_object(meeting, session);
     object["host_email"] = json!(meeting.host_email);
-    envelope(event, at_ms, json!({"account_id": plan.account_id, "object": object}))
+    envelope(
+        event,
+        at_ms,
+        json!({"account_id": plan.account_id, "object": object}),
+    )
 }
 
-pub(super) fn ended(plan: &Plan, meeting: &Meeting, session: &Session, at_ms: i64, event: &str) -> Value {
+pub(super) fn ended(
+    plan: &Plan,
+    meeting: &Meeting,
+    session: &Session,
+    at_ms: i64,
+    event: &str,
+) -> Value {
     let mut object = session_object(meeting, session);
     object["host_email"] = json!(meeting.host_email);
     object["end_time"] = json!(iso(session.ended_ms));
     if meeting.webinar {
         object["practice_session"] = json!(session.practice);
     }
-    envelope(event, at_ms, json!({"account_id": plan.account_id, "object": object}))
+    envelope(
+        event,
+        at_ms,
+        json!({"account_id": plan.account_id, "object": object}),
+    )
 }
 
-pub(super) fn seat(plan: &Plan, meeting: &Meeting, session: &Session, seat: &Seat, mark: &Mark, at_ms: i64, event: &str) -> Value {
+pub(super) fn seat(
+    plan: &Plan,
+    meeting: &Meeting,
+    session: &Session,
+    seat: &Seat,
+    mark: &Mark,
+    at_ms: i64,
+    event: &str,
+) -> Value {
     let mut participant = participant(seat, at_ms);
     let when = json!(iso(mark.at_ms));
     match &mark.what {
@@ -198,28 +258,61 @@ pub(super) fn seat(plan: &Plan, meeting: &Meeting, session: &Session, seat: &Sea
             participant["old_role"] = json!(old);
             participant["new_role"] = json!(new);
         }
-        What::Waits | What::Admitted | What::LeavesWaitingRoom | What::PutInWaitingRoom => participant["date_time"] = when,
+        What::Waits | What::Admitted | What::LeavesWaitingRoom | What::PutInWaitingRoom => {
+            participant["date_time"] = when
+        }
     }
     let mut object = session_object(meeting, session);
-    if let Place::Breakout { parent_user_id, room_uuid } = &seat.place {
+    if let Place::Breakout {
+        parent_user_id,
+        room_uuid,
+    } = &seat.place
+    {
         participant["parent_user_id"] = json!(parent_user_id);
         object["breakout_room_uuid"] = json!(room_uuid);
     }
     object["participant"] = participant;
-    envelope(event, at_ms, json!({"account_id": plan.account_id, "object": object}))
+    envelope(
+        event,
+        at_ms,
+        json!({"account_id": plan.account_id, "object": object}),
+    )
 }
 
-pub(super) fn bind(plan: &Plan, meeting: &Meeting, session: &Session, seat: &Seat, bound: &Bound, at_ms: i64, event: &str) -> Value {
+pub(super) fn bind(
+    plan: &Plan,
+    meeting: &Meeting,
+    session: &Session,
+    seat: &Seat,
+    bound: &Bound,
+    at_ms: i64,
+    event: &str,
+) -> Value {
     let mut participant = participant(seat, at_ms);
     participant["bind_user_id"] = json!(bound.user_id);
     participant["bind_participant_uuid"] = json!(bound.participant_uuid);
-    participant[if meeting.webinar { "join_time" } else { "date_time" }] = json!(iso(bound.at_ms));
+    participant[if meeting.webinar {
+        "join_time"
+    } else {
+        "date_time"
+    }] = json!(iso(bound.at_ms));
     let mut object = session_object(meeting, session);
     object["participant"] = participant;
-    envelope(event, at_ms, json!({"account_id": plan.account_id, "object": object}))
+    envelope(
+        event,
+        at_ms,
+        json!({"account_id": plan.account_id, "object": object}),
+    )
 }
 
-pub(super) fn sharing(plan: &Plan, meeting: &Meeting, session: &Session, shares_ms: i64, at_ms: i64, event: &str) -> Value {
+pub(super) fn sharing(
+    plan: &Plan,
+    meeting: &Meeting,
+    session: &Session,
+    shares_ms: i64,
+    at_ms: i64,
+    event: &str,
+) -> Value {
     let mut object = session_object(meeting, session);
     let host = session.seats.first();
     object["participant"] = json!({
@@ -230,7 +323,11 @@ pub(super) fn sharing(plan: &Plan, meeting: &Meeting, session: &Session, shares_
             "link_source": "", "file_link": "", "source": "", "date_time": iso(shares_ms), "content": "application",
         },
     });
-    envelope(event, at_ms, json!({"account_id": plan.account_id, "object": object}))
+    envelope(
+        event,
+        at_ms,
+        json!({"account_id": plan.account_id, "object": object}),
+    )
 }
 
 /// What a seat shows. Absent is missing at one moment and an empty string at another.
@@ -254,8 +351,14 @@ fn participant(seat: &Seat, at_ms: i64) -> Value {
     show("participant_user_id", shows.participant_user_id.as_deref());
     show("customer_key", None);
     // Zoom's schema requires these two: they are empty rather than missing.
-    show("id", Some(shows.participant_user_id.as_deref().unwrap_or("")));
-    show("email", Some(shows.email.as_ref().map_or("", |address| &address.spelled)));
+    show(
+        "id",
+        Some(shows.participant_user_id.as_deref().unwrap_or("")),
+    );
+    show(
+        "email",
+        Some(shows.email.as_ref().map_or("", |address| &address.spelled)),
+    );
     match &seat.place {
         Place::Phone { number, .. } => show("phone_number", Some(number)),
         Place::Main | Place::Breakout { .. } => show("phone_number", None),
@@ -294,7 +397,10 @@ pub(super) fn recording(
     let files = if transcript {
         vec![file("audio_transcript", "VTT", "TRANSCRIPT")]
     } else {
-        vec![file("audio_only", "M4A", "M4A"), file("shared_screen_with_speaker_view", "MP4", "MP4")]
+        vec![
+            file("audio_only", "M4A", "M4A"),
+            file("shared_screen_with_speaker_view", "MP4", "MP4"),
+        ]
     };
     let mut object = json!({
         "id": meeting.id,
@@ -325,7 +431,11 @@ pub(super) fn recording(
             }),
         );
     }
-    let mut body = envelope(event, at_ms, json!({"account_id": plan.account_id, "object": object}));
+    let mut body = envelope(
+        event,
+        at_ms,
+        json!({"account_id": plan.account_id, "object": object}),
+    );
     body["download_token"] = json!(format!("abJhbGciOiJIUzUxMiJ9.{token}"));
     body
 }

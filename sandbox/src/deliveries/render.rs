@@ -50,7 +50,9 @@ mod tests {
     #[test]
     fn another_order_says_the_same() {
         let value = json!({"event": "meeting.started", "event_ts": 1, "payload": {"a": [1, "é\"", null], "b": {"c": true}}});
-        let texts: Vec<String> = (0..20).map(|seed| render(&value, &mut StdRng::seed_from_u64(seed))).collect();
+        let texts: Vec<String> = (0..20)
+            .map(|seed| render(&value, &mut StdRng::seed_from_u64(seed)))
+            .collect();
         for text in &texts {
             assert_eq!(serde_json::from_str::<Value>(text).unwrap(), value);
         }

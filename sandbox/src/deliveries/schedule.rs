@@ -29,8 +29,11 @@ pub(super) fn schedule(plan: &Plan, faults: &DeliveryFaults) -> Vec<Delivery> {
     let mut rng = StdRng::seed_from_u64(plan.seed ^ 0x5eed_de11_7e47);
     let limits = Limits::of(plan);
     let happenings = happenings(plan);
-    let mut arrivals: Vec<(usize, i64, Nature)> =
-        happenings.iter().enumerate().map(|(number, happening)| arrival(number, happening, &limits, faults, &mut rng)).collect();
+    let mut arrivals: Vec<(usize, i64, Nature)> = happenings
+        .iter()
+        .enumerate()
+        .map(|(number, happening)| arrival(number, happening, &limits, faults, &mut rng))
+        .collect();
     hold_back_ends(&happenings, &limits, &mut arrivals);
 
     let mut deliveries = Vec::new();
@@ -57,7 +60,11 @@ pub(super) fn schedule(plan: &Plan, faults: &DeliveryFaults) -> Vec<Delivery> {
             });
         }
         if rng.random_bool(faults.repeated) {
-            let again = Delivery { due_ms: rounded_up(due_ms + FIRST_RETRY_MS), nature: Nature::Repeated, ..delivery.clone() };
+            let again = Delivery {
+                due_ms: rounded_up(due_ms + FIRST_RETRY_MS),
+                nature: Nature::Repeated,
+                ..delivery.clone()
+            };
             deliveries.push(again);
         }
         deliveries.push(delivery);
@@ -76,7 +83,13 @@ fn arrival(
     rng: &mut StdRng,
 ) -> (usize, i64, Nature) {
     let prompt = happening.at_ms + rng.random_range(150..900);
-    let retry = |rng: &mut StdRng| if rng.random_bool(0.8) { FIRST_RETRY_MS } else { SECOND_RETRY_MS };
+    let retry = |rng: &mut StdRng| {
+        if rng.random_bool(0.8) {
+            FIRST_RETRY_MS
+        } else {
+            SECOND_RETRY_MS
+        }
+    };
     let (mut late, mut nature) = (0, Nature::First);
     if rng.random_bool(faults.first_try_lost) {
         (late, nature) = (retry(rng), Nature::Retry);
@@ -90,28 +103,44 @@ fn arrival(
         About::Schedule => (due_ms, nature) = (prompt, Nature::First),
         About::Registration => {
             if rng.random_bool(faults.registration_late) {
-                (due_ms, nature) = (prompt + rng.random_range(MINUTE..LATEST_REGISTRATION_MS), Nature::Retry);
+                (due_ms, nature) = (
+                    prompt + rng.random_range(MINUTE..LATEST_REGISTRATION_MS),
+                    Nature::Retry,
+                );
             }
-            due_ms = due_ms.min(limits.next_start(happening.meeting, happening.at_ms) - MARGIN_MS).max(prompt);
+            due_ms = due_ms
+                .min(limits.next_start(happening.meeting, happening.at_ms) - MARGIN_MS)
+                .max(prompt);
             if limits.runs(happening.meeting, happening.at_ms) {
                 (due_ms, nature) = (prompt, Nature::First);
             }
         }
+        // Comes in time, so that the end before it can come after it.
+        About::Start { session } if limits.is_restart(happening.meeting, session) => {
+            (due_ms, nature) = (prompt, Nature::First)
+        }
         About::Start { session } => {
-            due_ms = due_ms.min(prompt + FIRST_RETRY_MS).min(limits.arrives_by(happening.meeting, session)).max(prompt);
+            due_ms = due_ms
+                .min(prompt + FIRST_RETRY_MS)
+                .min(limits.arrives_by(happening.meeting, session))
+                .max(prompt);
         }
         About::End { session } => {
             if disturbed && let Some(next_ms) = limits.restart(happening.meeting, session) {
                 // The end comes after the next start.
                 due_ms = next_ms + rng.random_range(30..90) * SECOND;
             }
-            due_ms = due_ms.min(limits.arrives_by(happening.meeting, session)).max(prompt);
+            due_ms = due_ms
+                .min(limits.arrives_by(happening.meeting, session))
+                .max(prompt);
         }
         About::Seat { session, after_ms } => {
             if disturbed && let Some(after_ms) = after_ms {
                 due_ms = prompt.max(after_ms + rng.random_range(30..80) * SECOND);
             }
-            due_ms = due_ms.min(limits.arrives_by(happening.meeting, session)).max(prompt);
+            due_ms = due_ms
+                .min(limits.arrives_by(happening.meeting, session))
+                .max(prompt);
         }
         About::Recording => {}
     }
@@ -120,16 +149,26 @@ fn arrival(
 
 /// Where a holding counts as ended at the very end of its last session, that end must be the last
 /// that arrives of it.
-fn hold_back_ends(happenings: &[Happening], limits: &Limits, arrivals: &mut [(usize, i64, Nature)]) {
+fn hold_back_ends(
+    happenings: &[Happening],
+    limits: &Limits,
+    arrivals: &mut [(usize, i64, Nature)],
+) {
     let mut last: HashMap<usize, i64> = HashMap::new();
     for (number, due_ms, _) in arrivals.iter() {
         let happening = &happenings[*number];
         let about_session = match happening.about {
-            About::Start { session } | About::Seat { session, .. } | About::End { session } => session,
+            About::Start { session } | About::Seat { session, .. } | About::End { session } => {
+                session
+            }
             About::Schedule | About::Registration | About::Recording => continue,
         };
-        let Some(holding) = limits.holding(happening.meeting, about_session) else { continue };
-        if limits.closing_session(holding) == Some(about_session) && matches!(happening.about, About::End { .. }) {
+        let Some(holding) = limits.holding(happening.meeting, about_session) else {
+            continue;
+        };
+        if limits.closing_session(holding) == Some(about_session)
+            && matches!(happening.about, About::End { .. })
+        {
             continue;
         }
         let latest = last.entry(holding).or_insert(*due_ms);
@@ -137,8 +176,12 @@ fn hold_back_ends(happenings: &[Happening], limits: &Limits, arrivals: &mut [(us
     }
     for (number, due_ms, _) in arrivals.iter_mut() {
         let happening = &happenings[*number];
-        let About::End { session } = happening.about else { continue };
-        let Some(holding) = limits.holding(happening.meeting, session) else { continue };
+        let About::End { session } = happening.about else {
+            continue;
+        };
+        let Some(holding) = limits.holding(happening.meeting, session) else {
+            continue;
+        };
         if limits.ends_at_once(holding) && limits.closing_session(holding) == Some(session) {
             let others = last.get(&holding).copied().unwrap_or(*due_ms);
             *due_ms = rounded_up((*due_ms).max(others + SLOT_MS));
@@ -165,8 +208,18 @@ impl Limits {
                 of_session.insert((holding.meeting, *session), number);
             }
         }
-        let times = |meeting: &Meeting| meeting.sessions.iter().map(|session| (session.started_ms, session.ended_ms)).collect();
-        let starts = |meeting: &Meeting| (0..meeting.slots.len()).map(|slot| meeting.final_start(slot)).collect();
+        let times = |meeting: &Meeting| {
+            meeting
+                .sessions
+                .iter()
+                .map(|session| (session.started_ms, session.ended_ms))
+                .collect()
+        };
+        let starts = |meeting: &Meeting| {
+            (0..meeting.slots.len())
+                .map(|slot| meeting.final_start(slot))
+                .collect()
+        };
         Self {
             holdings,
             of_session,
@@ -193,12 +246,16 @@ impl Limits {
     fn arrives_by(&self, meeting: usize, session: usize) -> i64 {
         let (started_ms, ended_ms) = self.sessions[meeting][session];
         match self.holding(meeting, session) {
-            Some(holding) if self.ends_at_once(holding) => self.holdings[holding].ended_ms + FIRST_RETRY_MS,
+            Some(holding) if self.ends_at_once(holding) => {
+                self.holdings[holding].ended_ms + FIRST_RETRY_MS
+            }
             Some(holding) => {
                 let settled_ms = self.holdings[holding].settled_ms - MARGIN_MS;
                 // A session after a cut must be known before the first one's gap is over.
                 match self.sessions[meeting].get(session + 1) {
-                    Some((next_ms, _)) if *next_ms < settled_ms && started_ms < *next_ms => settled_ms.min(*next_ms + 10 * MINUTE),
+                    Some((next_ms, _)) if *next_ms < settled_ms && started_ms < *next_ms => {
+                        settled_ms.min(*next_ms + 10 * MINUTE)
+                    }
                     _ => settled_ms,
                 }
             }
@@ -211,18 +268,33 @@ impl Limits {
     fn restart(&self, meeting: usize, session: usize) -> Option<i64> {
         let holding = self.holding(meeting, session)?;
         let next = session + 1;
-        (self.holdings[holding].sessions.contains(&session) && self.holdings[holding].sessions.contains(&next))
-            .then(|| self.sessions[meeting][next].0)
+        (self.holdings[holding].sessions.contains(&session)
+            && self.holdings[holding].sessions.contains(&next))
+        .then(|| self.sessions[meeting][next].0)
+    }
+
+    fn is_restart(&self, meeting: usize, session: usize) -> bool {
+        session
+            .checked_sub(1)
+            .is_some_and(|before| self.restart(meeting, before).is_some())
     }
 
     /// The next start of anything of a meeting, planned or real.
     fn next_start(&self, meeting: usize, after_ms: i64) -> i64 {
-        let starts = self.sessions[meeting].iter().map(|(started_ms, _)| *started_ms).chain(self.planned[meeting].iter().copied());
-        starts.filter(|start_ms| *start_ms > after_ms).min().unwrap_or(i64::MAX)
+        let starts = self.sessions[meeting]
+            .iter()
+            .map(|(started_ms, _)| *started_ms)
+            .chain(self.planned[meeting].iter().copied());
+        starts
+            .filter(|start_ms| *start_ms > after_ms)
+            .min()
+            .unwrap_or(i64::MAX)
     }
 
     fn runs(&self, meeting: usize, at_ms: i64) -> bool {
-        self.sessions[meeting].iter().any(|(started_ms, ended_ms)| *started_ms <= at_ms && at_ms <= *ended_ms)
+        self.sessions[meeting]
+            .iter()
+            .any(|(started_ms, ended_ms)| *started_ms <= at_ms && at_ms <= *ended_ms)
     }
 }
 
@@ -233,5 +305,12 @@ fn rounded_up(ms: i64) -> i64 {
 /// Like `0a3fc1d2_77aa_4bcd_9e01_2f3a4b5c6d7e`.
 fn new_request_id(rng: &mut StdRng) -> String {
     let [a, b]: [u64; 2] = [rng.random(), rng.random()];
-    format!("{:08x}_{:04x}_{:04x}_{:04x}_{:012x}", a >> 32, (a >> 16) & 0xFFFF, a & 0xFFFF, b >> 48, b & 0xFFFF_FFFF_FFFF)
+    format!(
+        "{:08x}_{:04x}_{:04x}_{:04x}_{:012x}",
+        a >> 32,
+        (a >> 16) & 0xFFFF,
+        a & 0xFFFF,
+        b >> 48,
+        b & 0xFFFF_FFFF_FFFF
+    )
 }

@@ -41,8 +41,12 @@ pub(super) fn call(plan: &Plan, holding: &Holding) -> Roll {
         let session = &meeting.sessions[*number];
         length += (session.ended_ms - session.started_ms) / SECOND;
         for seat in &session.seats {
-            let Some(address) = sitter(plan, meeting, session, seat) else { continue };
-            let Some(joined_ms) = seat.first_join() else { continue };
+            let Some(address) = sitter(plan, meeting, session, seat) else {
+                continue;
+            };
+            let Some(joined_ms) = seat.first_join() else {
+                continue;
+            };
             let person = taken.entry(address).or_insert_with(|| Taken {
                 present: vec![false; all],
                 first_join_ms: joined_ms,
@@ -50,23 +54,34 @@ pub(super) fn call(plan: &Plan, holding: &Holding) -> Roll {
             });
             person.first_join_ms = person.first_join_ms.min(joined_ms);
             for (from, to) in seat.stays(session) {
-                let second = |ms: i64| usize::try_from((ms - holding.started_ms) / SECOND).unwrap_or(0);
+                let second =
+                    |ms: i64| usize::try_from((ms - holding.started_ms) / SECOND).unwrap_or(0);
                 person.present[second(from)..second(to)].fill(true);
             }
         }
     }
     let people = taken.into_iter().map(|(address, person)| {
         let seconds = person.present.iter().filter(|second| **second).count();
-        let present =
-            Present { seconds: i64::try_from(seconds).unwrap_or(i64::MAX), first_join_ms: person.first_join_ms, name: person.name };
+        let present = Present {
+            seconds: i64::try_from(seconds).unwrap_or(i64::MAX),
+            first_join_ms: person.first_join_ms,
+            name: person.name,
+        };
         (address, present)
     });
-    Roll { length, people: people.collect() }
+    Roll {
+        length,
+        people: people.collect(),
+    }
 }
 
 /// Seconds in whole percent of a length, rounded half up, at most 100.
 pub(super) fn share(seconds: i64, length: i64) -> i64 {
-    if length == 0 { 0 } else { ((200 * seconds + length) / (2 * length)).min(100) }
+    if length == 0 {
+        0
+    } else {
+        ((200 * seconds + length) / (2 * length)).min(100)
+    }
 }
 
 /// The address of the person on a seat; none for staff and guests.
@@ -77,11 +92,18 @@ fn sitter(plan: &Plan, meeting: &Meeting, session: &Session, seat: &Seat) -> Opt
         Place::Phone { bound, .. } => bound.as_ref().map(|bound| &bound.user_id),
     };
     if let Some(user_id) = belongs_to {
-        let main = session.seats.iter().find(|other| other.user_id == *user_id)?;
+        let main = session
+            .seats
+            .iter()
+            .find(|other| other.user_id == *user_id)?;
         return sitter(plan, meeting, session, main);
     }
     let registered = seat.shows.registrant_id.as_ref().and_then(|id| {
-        meeting.registrations.iter().find(|registration| registration.registrant_id == *id).map(|registration| &registration.address)
+        meeting
+            .registrations
+            .iter()
+            .find(|registration| registration.registrant_id == *id)
+            .map(|registration| &registration.address)
     });
     let address = match registered {
         Some(address) => address,

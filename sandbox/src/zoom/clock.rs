@@ -20,14 +20,19 @@ impl VirtualClock {
     /// A clock that stands at `at_ms`.
     #[must_use]
     pub fn standing_at(at_ms: i64) -> Self {
-        Self(Arc::new(Mutex::new(Reading { at_ms, running_since: None })))
+        Self(Arc::new(Mutex::new(Reading {
+            at_ms,
+            running_since: None,
+        })))
     }
 
     /// Milliseconds since 1970, UTC.
     #[must_use]
     pub fn now_ms(&self) -> i64 {
         let reading = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let ran = reading.running_since.map_or(0, |since| i64::try_from(since.elapsed().as_millis()).unwrap_or(0));
+        let ran = reading.running_since.map_or(0, |since| {
+            i64::try_from(since.elapsed().as_millis()).unwrap_or(0)
+        });
         reading.at_ms + ran
     }
 

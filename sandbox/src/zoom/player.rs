@@ -84,7 +84,11 @@ pub struct RunOn {
 
 impl Default for RunOn {
     fn default() -> Self {
-        Self { span_ms: 30 * HOUR, step_ms: 5 * MINUTE, pause: Duration::from_millis(20) }
+        Self {
+            span_ms: 30 * HOUR,
+            step_ms: 5 * MINUTE,
+            pause: Duration::from_millis(20),
+        }
     }
 }
 
@@ -92,7 +96,9 @@ impl Default for RunOn {
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum PlayError {
     /// The receiver does not hold the secret token, or is no receiver of Zoom's webhooks.
-    #[error("POST {target}: the URL validation was answered {found}, not 200 with the encrypted token; give the receiver the same secret token")]
+    #[error(
+        "POST {target}: the URL validation was answered {found}, not 200 with the encrypted token; give the receiver the same secret token"
+    )]
     UrlValidation {
         /// The receiver.
         target: String,
@@ -121,7 +127,11 @@ impl ZoomPlayer {
     ///
     /// When the address is taken.
     pub async fn start(plan: Arc<Plan>, options: PlayerOptions) -> Result<Self, SandboxError> {
-        let failed = |source| SandboxError::Listen { what: "Zoom", address: options.listen, source };
+        let failed = |source| SandboxError::Listen {
+            what: "Zoom",
+            address: options.listen,
+            source,
+        };
         let listener = TcpListener::bind(options.listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let client = Client::builder()
@@ -132,27 +142,50 @@ impl ZoomPlayer {
             .map_err(SandboxError::Client)?;
         let clock = VirtualClock::standing_at(BEGINS_MS);
         let deliveries = deliveries(&plan, &options.faults);
-        let (progress, progress_seen) =
-            watch::channel(Progress { now_ms: BEGINS_MS, deliveries: deliveries.len(), ..Progress::default() });
+        let (progress, progress_seen) = watch::channel(Progress {
+            now_ms: BEGINS_MS,
+            deliveries: deliveries.len(),
+            ..Progress::default()
+        });
         let (failure, failure_seen) = watch::channel(None);
-        let shown = Shown { plan: Arc::clone(&plan), clock: clock.clone(), progress: progress_seen.clone() };
+        let shown = Shown {
+            plan: Arc::clone(&plan),
+            clock: clock.clone(),
+            progress: progress_seen.clone(),
+        };
         let server = tokio::spawn(async move {
             if let Err(error) = axum::serve(listener, routes(shown)).await {
                 tracing::error!(%error, "the sandbox's clock stopped");
             }
         });
-        let post = Arc::new(Post { client, options, progress });
-        let player = Player { post, clock: clock.clone() };
+        let post = Arc::new(Post {
+            client,
+            options,
+            progress,
+        });
+        let player = Player {
+            post,
+            clock: clock.clone(),
+        };
         let playing = tokio::spawn(async move {
             if let Err(error) = player.play(deliveries).await {
                 tracing::error!(%error, "the story cannot go on");
                 failure.send_replace(Some(error));
-                player.post.progress.send_modify(|progress| progress.phase = Phase::Failed);
+                player
+                    .post
+                    .progress
+                    .send_modify(|progress| progress.phase = Phase::Failed);
             }
             // The senders live until the handle is dropped, so that late watchers still see the end.
             std::future::pending::<()>().await;
         });
-        Ok(Self { address, clock, progress: progress_seen, failure: failure_seen, tasks: [server, playing] })
+        Ok(Self {
+            address,
+            clock,
+            progress: progress_seen,
+            failure: failure_seen,
+            tasks: [server, playing],
+        })
     }
 
     /// The clock, for `clock.url`.
@@ -186,7 +219,9 @@ impl ZoomPlayer {
     /// When the story cannot go on.
     pub async fn finished(&self) -> Result<Progress, PlayError> {
         let mut progress = self.progress.clone();
-        let end = progress.wait_for(|progress| matches!(progress.phase, Phase::Finished | Phase::Failed)).await;
+        let end = progress
+            .wait_for(|progress| matches!(progress.phase, Phase::Finished | Phase::Failed))
+            .await;
         let end = end.map_err(|_| PlayError::Stopped)?.clone();
         match self.failure.borrow().clone() {
             Some(error) => Err(error),
@@ -211,7 +246,8 @@ struct Shown {
 }
 
 fn routes(shown: Shown) -> Router {
-    let clock = |State(shown): State<Shown>| async move { Json(json!({"now_ms": shown.clock.now_ms()})) };
+    let clock =
+        |State(shown): State<Shown>| async move { Json(json!({"now_ms": shown.clock.now_ms()})) };
     let status = |State(shown): State<Shown>| async move {
         let now_ms = shown.clock.now_ms();
         let mut status = json!(*shown.progress.borrow());
@@ -220,7 +256,10 @@ fn routes(shown: Shown) -> Router {
         status["running"] = json!(shown.plan.running_at(now_ms));
         Json(status)
     };
-    Router::new().route("/clock", get(clock)).route("/status", get(status)).with_state(shown)
+    Router::new()
+        .route("/clock", get(clock))
+        .route("/status", get(status))
+        .with_state(shown)
 }
 
 struct Player {
@@ -233,15 +272,21 @@ impl Player {
         if self.post.options.validate_url {
             self.post.validate().await?;
         }
-        self.post.progress.send_modify(|progress| progress.phase = Phase::Playing);
+        self.post
+            .progress
+            .send_modify(|progress| progress.phase = Phase::Playing);
         let began = tokio::time::Instant::now();
         let permits = Arc::new(Semaphore::new(self.post.options.in_flight.max(1)));
         let (mut sent, all) = (0, deliveries.len().max(1));
         for due in deliveries.chunk_by(|one, next| one.due_ms == next.due_ms) {
             self.show_time(due[0].due_ms);
             let mut on_the_way = JoinSet::new();
-            for delivery in due.iter().cloned() {
-                let (post, permits) = (Arc::clone(&self.post), Arc::clone(&permits));
+            for delivery in due {
+                let (post, permits, delivery) = (
+                    Arc::clone(&self.post),
+                    Arc::clone(&permits),
+                    delivery.clone(),
+                );
                 on_the_way.spawn(async move {
                     let _permit = permits.acquire_owned().await;
                     post.deliver(&delivery).await;
@@ -261,20 +306,30 @@ impl Player {
     }
 
     async fn run_on(&self) {
-        self.post.progress.send_modify(|progress| progress.phase = Phase::RunningOn);
-        let RunOn { span_ms, step_ms, pause } = self.post.options.run_on;
+        self.post
+            .progress
+            .send_modify(|progress| progress.phase = Phase::RunningOn);
+        let RunOn {
+            span_ms,
+            step_ms,
+            pause,
+        } = self.post.options.run_on;
         let last_ms = self.clock.now_ms() + span_ms;
         while self.clock.now_ms() < last_ms {
             self.show_time((self.clock.now_ms() + step_ms.max(1)).min(last_ms));
             tokio::time::sleep(pause).await;
         }
         self.clock.run();
-        self.post.progress.send_modify(|progress| progress.phase = Phase::Finished);
+        self.post
+            .progress
+            .send_modify(|progress| progress.phase = Phase::Finished);
     }
 
     fn show_time(&self, now_ms: i64) {
         self.clock.jump_to(now_ms);
-        self.post.progress.send_modify(|progress| progress.now_ms = self.clock.now_ms());
+        self.post
+            .progress
+            .send_modify(|progress| progress.now_ms = self.clock.now_ms());
     }
 }
 
@@ -288,7 +343,10 @@ struct Post {
 impl Post {
     /// Sends one webhook until it is answered for good.
     async fn deliver(&self, delivery: &Delivery) {
-        let headers = [("x-zm-request-id", delivery.request_id.as_str()), ("x-zm-trackingid", delivery.tracking_id.as_str())];
+        let headers = [
+            ("x-zm-request-id", delivery.request_id.as_str()),
+            ("x-zm-trackingid", delivery.tracking_id.as_str()),
+        ];
         let (status, _) = self.post_until_answered(&delivery.body, &headers).await;
         self.progress.send_modify(|progress| {
             if (200..300).contains(&status) {
@@ -297,7 +355,11 @@ impl Post {
             }
             progress.refused += 1;
             if progress.refusals.len() < 20 {
-                progress.refusals.push(Refusal { event: delivery.event.to_owned(), request_id: delivery.request_id.clone(), status });
+                progress.refusals.push(Refusal {
+                    event: delivery.event.to_owned(),
+                    request_id: delivery.request_id.clone(),
+                    status,
+                });
             }
         });
     }
@@ -306,7 +368,9 @@ impl Post {
     async fn validate(&self) -> Result<(), PlayError> {
         const PLAIN_TOKEN: &str = "qgg8vlvZRS6UYooatFL8Aw";
         let event_ts = unix_seconds() * 1_000;
-        let body = format!(r#"{{"event":"endpoint.url_validation","event_ts":{event_ts},"payload":{{"plainToken":"{PLAIN_TOKEN}"}}}}"#);
+        let body = format!(
+            r#"{{"event":"endpoint.url_validation","event_ts":{event_ts},"payload":{{"plainToken":"{PLAIN_TOKEN}"}}}}"#
+        );
         let (status, answer) = self.post_until_answered(&body, &[]).await;
         let answer: Value = serde_json::from_str(&answer).unwrap_or_default();
         let right = answer["plainToken"] == PLAIN_TOKEN
@@ -314,8 +378,15 @@ impl Post {
         if status == 200 && right {
             return Ok(());
         }
-        let found = if status == 200 { "200 with another token".to_owned() } else { status.to_string() };
-        Err(PlayError::UrlValidation { target: self.options.target.clone(), found })
+        let found = if status == 200 {
+            "200 with another token".to_owned()
+        } else {
+            status.to_string()
+        };
+        Err(PlayError::UrlValidation {
+            target: self.options.target.clone(),
+            found,
+        })
     }
 
     /// The first answer that is not 5xx. Every try is stamped and signed afresh; the body stays the same.
@@ -333,14 +404,21 @@ impl Post {
         }
     }
 
-    async fn post(&self, body: &str, headers: &[(&str, &str)]) -> Result<(u16, String), reqwest::Error> {
+    async fn post(
+        &self,
+        body: &str,
+        headers: &[(&str, &str)],
+    ) -> Result<(u16, String), reqwest::Error> {
         let stamp = unix_seconds().to_string();
         let mut request = self
             .client
             .post(&self.options.target)
             .header("content-type", "application/json; charset=utf-8")
             .header("user-agent", "Zoom Marketplace/1.0a")
-            .header("x-zm-signature", sign(&self.options.secret_token, &stamp, body))
+            .header(
+                "x-zm-signature",
+                sign(&self.options.secret_token, &stamp, body),
+            )
             .header("x-zm-request-timestamp", stamp)
             .header("zm-trace-upstream", "Meeting_Web_marketplace-consumer")
             .header("clientid", "sandbox-client-id")
@@ -356,5 +434,8 @@ impl Post {
 
 /// The transport lives in real time, whatever the story's clock says.
 fn unix_seconds() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs()
 }
