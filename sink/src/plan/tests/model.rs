@@ -1,0 +1,475 @@
+//! Any interleaving of answers, losses and crashes: a model of Brevo sees every effect once, each
+//! person's in order, and the newest contact in the end.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::time::{Duration, Instant};
+
+use proptest::prelude::*;
+use rollcall_schemas::record::{Delivery, MilestoneKind};
+
+use super::{ATTENDEES, START_MS, activity, contact, rules, source, types};
+use crate::error_class::{Class, Heal};
+use crate::ledger_store::LedgerStore;
+use crate::limits::{Limiter, Plan};
+use crate::plan::{Answer, Call, Moment, Planner, ReadContact};
+use crate::progress::SourceTopic;
+use crate::request::AttributeValue;
+
+/// What the world does next.
+#[derive(Clone, Copy, Debug)]
+enum Move {
+    ReadContact,
+    ReadActivity,
+    /// Plans, commits and sends.
+    Send,
+    /// The oldest call in flight but `0..` is answered so.
+    Answer(usize, Fate),
+    Wait(u64),
+    /// The process dies and starts again; of the calls in flight those whose bit is set arrive.
+    Crash(u64),
+    /// It plans, and dies before it commits.
+    CrashBeforeCommit,
+    /// It plans, commits, and dies before it sends.
+    CrashBeforeSending,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Fate {
+    Answered,
+    AnswerLost,
+    LostOnTheWay,
+    ServerFailedAfter,
+    ServerFailedBefore,
+    NotSent,
+    TooEarly,
+    TooMany,
+}
+
+fn fate() -> impl Strategy<Value = Fate> {
+    prop_oneof![
+        8 => Just(Fate::Answered),
+        1 => Just(Fate::AnswerLost),
+        1 => Just(Fate::LostOnTheWay),
+        1 => Just(Fate::ServerFailedAfter),
+        1 => Just(Fate::ServerFailedBefore),
+        1 => Just(Fate::NotSent),
+        1 => Just(Fate::TooEarly),
+        1 => Just(Fate::TooMany),
+    ]
+}
+
+fn moves() -> impl Strategy<Value = Vec<Move>> {
+    let one = prop_oneof![
+        4 => Just(Move::ReadContact),
+        4 => Just(Move::ReadActivity),
+        6 => Just(Move::Send),
+        8 => (0_usize..4, fate()).prop_map(|(index, fate)| Move::Answer(index, fate)),
+        3 => (0_u64..200).prop_map(Move::Wait),
+        1 => any::<u64>().prop_map(Move::Crash),
+        1 => Just(Move::CrashBeforeCommit),
+        1 => Just(Move::CrashBeforeSending),
+    ];
+    prop::collection::vec(one, 0..120)
+}
+
+/// A person's change, and whether an activity came with it.
+fn story() -> impl Strategy<Value = Vec<(usize, Option<bool>)>> {
+    prop::collection::vec((0_usize..3, prop::option::of(any::<bool>())), 1..20)
+}
+
+#[derive(Debug, Default)]
+struct ModelBrevo {
+    versions: BTreeMap<String, i64>,
+    /// Source ids, with the moment from which a look-up shows them.
+    events: Vec<(String, Instant)>,
+    list: BTreeSet<String>,
+    additions: BTreeMap<String, usize>,
+    /// A call had an effect, and its caller does not know.
+    unanswered: bool,
+}
+
+impl ModelBrevo {
+    fn apply(&mut self, call: &Call, at: Instant, required: &BTreeMap<String, i64>) -> Answer {
+        match call {
+            Call::Upsert { request, .. } => {
+                let Some(AttributeValue::Whole(version)) = request.attributes.get("SCORE") else {
+                    panic!("{call:?}")
+                };
+                let held = self.versions.entry(request.email.to_string()).or_default();
+                // What arrived and was not answered may be followed by what was read again from before it.
+                assert!(
+                    *version >= *held || self.unanswered,
+                    "an older version after a newer"
+                );
+                *held = *version;
+                Answer::Done { status: 204 }
+            }
+            Call::Event { request, .. } => {
+                let body = serde_json::to_value(&**request).unwrap();
+                let id = body["event_properties"]["source_event_id"]
+                    .as_str()
+                    .unwrap()
+                    .to_owned();
+                let held = self
+                    .versions
+                    .get(&*request.identifiers.email_id)
+                    .copied()
+                    .unwrap_or_default();
+                assert!(
+                    held >= required[&id],
+                    "{id} before the version that it names"
+                );
+                // Brevo takes a while until it shows an event: less than the last look-up waits.
+                self.events.push((id, at + Duration::from_secs(300)));
+                Answer::Done { status: 204 }
+            }
+            Call::AddToList { emails, .. } => {
+                if emails.iter().any(|email| self.list.contains(&**email)) {
+                    let class = Class::Heal(Heal::ReadBack);
+                    return Answer::Refused { status: 400, class };
+                }
+                for email in emails {
+                    assert!(self.versions.contains_key(&**email));
+                    self.list.insert(email.to_string());
+                    *self.additions.entry(email.to_string()).or_default() += 1;
+                }
+                Answer::Added {
+                    status: 201,
+                    left_out: HashSet::new(),
+                }
+            }
+            Call::ReadContact { email, .. } => {
+                let lists = if self.list.contains(&**email) {
+                    vec![ATTENDEES]
+                } else {
+                    vec![]
+                };
+                Answer::Contact(self.versions.contains_key(&**email).then_some(ReadContact {
+                    lists,
+                    left: vec![],
+                }))
+            }
+            Call::FindEvents { offset, .. } => {
+                let shown: Vec<_> = self
+                    .events
+                    .iter()
+                    .filter(|(_, shown)| *shown <= at)
+                    .map(|(id, _)| id.clone())
+                    .collect();
+                // Pages of two.
+                let page: Vec<_> = shown.iter().skip(*offset).take(2).cloned().collect();
+                Answer::Events {
+                    read: page.len(),
+                    count: shown.len(),
+                    source_ids: page,
+                }
+            }
+        }
+    }
+}
+
+enum Record {
+    Contact(String, i64),
+    Activity(String, String, MilestoneKind, i64),
+}
+
+struct World {
+    planner: Planner,
+    limiter: Limiter,
+    brevo: ModelBrevo,
+    in_flight: Vec<Call>,
+    at: Instant,
+    begun: Instant,
+    contacts: Vec<Record>,
+    activities: Vec<Record>,
+    required: BTreeMap<String, i64>,
+    read: BTreeMap<SourceTopic, usize>,
+    committed: BTreeMap<SourceTopic, usize>,
+    ledger: Vec<(String, Delivery<'static>)>,
+    /// Losses and crashes that are still allowed: an event is given up after five.
+    losses: usize,
+}
+
+impl World {
+    fn new(story: &[(usize, Option<bool>)]) -> Self {
+        let (mut contacts, mut activities, mut required) =
+            (Vec::new(), Vec::new(), BTreeMap::new());
+        let mut versions = [0_i64; 3];
+        for (number, (person, with)) in story.iter().enumerate() {
+            let email = format!("{person}@example.com");
+            versions[*person] += 1;
+            contacts.push(Record::Contact(email.clone(), versions[*person]));
+            if let Some(attended) = with {
+                let kind = if *attended {
+                    MilestoneKind::Attended
+                } else {
+                    MilestoneKind::NoShow
+                };
+                required.insert(format!("{email} x:{number}"), versions[*person]);
+                activities.push(Record::Activity(
+                    email,
+                    number.to_string(),
+                    kind,
+                    versions[*person],
+                ));
+            }
+        }
+        let at = Instant::now();
+        Self {
+            planner: Planner::new(rules(), types(), LedgerStore::default()),
+            limiter: Limiter::new(Plan::Unlimited, 1.0),
+            brevo: ModelBrevo::default(),
+            in_flight: Vec::new(),
+            at,
+            begun: at,
+            contacts,
+            activities,
+            required,
+            read: BTreeMap::new(),
+            committed: BTreeMap::new(),
+            ledger: Vec::new(),
+            losses: 4,
+        }
+    }
+
+    fn now(&self) -> Moment {
+        let passed = i64::try_from((self.at - self.begun).as_millis()).unwrap();
+        Moment {
+            clock_ms: START_MS + passed,
+            at: self.at,
+            chance: 0.5,
+        }
+    }
+
+    fn read(&mut self, topic: SourceTopic) -> bool {
+        let now = self.now();
+        let next = self.read.entry(topic).or_default();
+        let records = if topic == SourceTopic::Contacts {
+            &self.contacts
+        } else {
+            &self.activities
+        };
+        let Some(record) = records.get(*next) else {
+            return false;
+        };
+        let offset = i64::try_from(*next).unwrap();
+        let source = source(topic, offset);
+        match record {
+            Record::Contact(email, version) => {
+                self.planner.contact(source, &contact(email, *version), now);
+            }
+            Record::Activity(email, about, kind, version) => {
+                self.planner.activity(
+                    source,
+                    &activity(email, *kind, about, START_MS),
+                    *version,
+                    now,
+                );
+            }
+        }
+        *next += 1;
+        self.planner.read_to(topic, 0, offset + 1);
+        true
+    }
+
+    fn plan_and_commit(&mut self) -> Vec<Call> {
+        let now = self.now();
+        let calls = self.planner.plan(&mut self.limiter, now);
+        let outputs = self.planner.take_outputs();
+        assert!(
+            outputs.dead_letters.is_empty(),
+            "{:?}",
+            outputs.dead_letters
+        );
+        self.ledger.extend(outputs.ledger);
+        for (topic, _, position) in outputs.positions {
+            self.committed
+                .insert(topic, usize::try_from(position).unwrap());
+        }
+        let mut people = BTreeSet::new();
+        for call in calls.iter().chain(&self.in_flight) {
+            let emails: Vec<&str> = match call {
+                Call::Upsert { request, .. } => vec![&request.email],
+                Call::Event { request, .. } => vec![&request.identifiers.email_id],
+                Call::AddToList { emails, .. } => emails.iter().map(|email| &**email).collect(),
+                Call::ReadContact { .. } | Call::FindEvents { .. } => vec![],
+            };
+            for email in emails {
+                assert!(
+                    people.insert(email.to_owned()),
+                    "two requests in flight for {email}"
+                );
+            }
+        }
+        calls
+    }
+
+    fn start_again(&mut self) {
+        let mut ledger = LedgerStore::default();
+        for (key, delivery) in &self.ledger {
+            ledger.restore(key.as_bytes(), Some(delivery));
+        }
+        self.planner = Planner::new(rules(), types(), ledger);
+        // Answers that came since the last commit are forgotten too.
+        self.brevo.unanswered = true;
+        self.in_flight.clear();
+        self.read = self.committed.clone();
+    }
+
+    fn answer(&mut self, index: usize, fate: Fate) {
+        if self.in_flight.is_empty() {
+            return;
+        }
+        let call = self.in_flight.remove(index % self.in_flight.len());
+        let lossy = !matches!(
+            fate,
+            Fate::Answered | Fate::NotSent | Fate::TooEarly | Fate::TooMany
+        );
+        let fate = if lossy && self.losses == 0 {
+            Fate::Answered
+        } else {
+            fate
+        };
+        self.losses -= usize::from(lossy && self.losses > 0);
+        let unclear = || Class::Unclear {
+            reason: "502".into(),
+        };
+        let lost = || Answer::NoAnswer {
+            reason: "timed out".into(),
+        };
+        let at = self.at;
+        let answer = match fate {
+            Fate::Answered => self.brevo.apply(&call, at, &self.required),
+            Fate::AnswerLost => {
+                self.brevo.apply(&call, at, &self.required);
+                lost()
+            }
+            Fate::LostOnTheWay => lost(),
+            Fate::ServerFailedAfter => {
+                self.brevo.apply(&call, at, &self.required);
+                Answer::Refused {
+                    status: 502,
+                    class: unclear(),
+                }
+            }
+            Fate::ServerFailedBefore => Answer::Refused {
+                status: 502,
+                class: unclear(),
+            },
+            Fate::NotSent => Answer::NotSent {
+                reason: "connection refused".into(),
+            },
+            Fate::TooEarly => Answer::Refused {
+                status: 425,
+                class: Class::Retry {
+                    reason: "425".into(),
+                },
+            },
+            Fate::TooMany => Answer::Refused {
+                status: 429,
+                class: Class::Slow,
+            },
+        };
+        let now = self.now();
+        self.planner.answered(&call, answer, now);
+    }
+
+    fn act(&mut self, next: Move) {
+        match next {
+            Move::ReadContact => {
+                self.read(SourceTopic::Contacts);
+            }
+            Move::ReadActivity => {
+                self.read(SourceTopic::Activities);
+            }
+            Move::Send => {
+                let calls = self.plan_and_commit();
+                self.in_flight.extend(calls);
+            }
+            Move::Answer(index, fate) => self.answer(index, fate),
+            Move::Wait(seconds) => self.at += Duration::from_secs(seconds),
+            Move::Crash(arrives) if self.losses > 0 => {
+                self.losses -= 1;
+                for (index, call) in std::mem::take(&mut self.in_flight).into_iter().enumerate() {
+                    if arrives >> (index % 64) & 1 == 1 {
+                        self.brevo.apply(&call, self.at, &self.required);
+                    }
+                }
+                self.start_again();
+            }
+            Move::CrashBeforeCommit if self.losses > 0 && self.in_flight.is_empty() => {
+                self.losses -= 1;
+                let now = self.now();
+                self.planner.plan(&mut self.limiter, now);
+                self.start_again();
+            }
+            Move::CrashBeforeSending if self.losses > 0 && self.in_flight.is_empty() => {
+                self.losses -= 1;
+                self.plan_and_commit();
+                self.start_again();
+            }
+            Move::Crash(_) | Move::CrashBeforeCommit | Move::CrashBeforeSending => {}
+        }
+    }
+
+    /// Lets everything through from now on.
+    fn settle(&mut self) {
+        for _ in 0..400 {
+            while self.read(SourceTopic::Contacts) || self.read(SourceTopic::Activities) {}
+            let calls = self.plan_and_commit();
+            self.in_flight.extend(calls);
+            let idle = self.in_flight.is_empty();
+            while !self.in_flight.is_empty() {
+                self.answer(0, Fate::Answered);
+            }
+            if idle {
+                self.at += Duration::from_secs(61);
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 500, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_effect_happens_once_and_in_order(story in story(), moves in moves()) {
+        let mut world = World::new(&story);
+        for next in moves {
+            world.act(next);
+        }
+        world.settle();
+
+        let mut happened: Vec<_> = world.brevo.events.iter().map(|(id, _)| id.clone()).collect();
+        happened.sort();
+        let mut expected: Vec<_> = world.required.keys().cloned().collect();
+        expected.sort();
+        prop_assert_eq!(happened, expected);
+
+        let mut newest = BTreeMap::new();
+        for record in &world.contacts {
+            if let Record::Contact(email, version) = record {
+                newest.insert(email.clone(), *version);
+            }
+        }
+        prop_assert_eq!(&world.brevo.versions, &newest);
+
+        let attended: BTreeSet<_> = world.activities.iter().filter_map(|record| match record {
+            Record::Activity(email, _, MilestoneKind::Attended, _) => Some(email.clone()),
+            _ => None,
+        }).collect();
+        prop_assert_eq!(&world.brevo.list, &attended);
+        prop_assert!(world.brevo.additions.values().all(|additions| *additions == 1));
+
+        prop_assert_eq!(world.planner.unsettled(SourceTopic::Contacts), 0);
+        prop_assert_eq!(world.planner.unsettled(SourceTopic::Activities), 0);
+        prop_assert!(world.planner.people.is_empty());
+        prop_assert_eq!(world.committed.get(&SourceTopic::Contacts), Some(&world.contacts.len()));
+
+        // And reading everything again from the beginning changes nothing in Brevo.
+        world.committed.clear();
+        world.start_again();
+        while world.read(SourceTopic::Contacts) || world.read(SourceTopic::Activities) {}
+        prop_assert_eq!(world.plan_and_commit(), vec![]);
+    }
+}
