@@ -69,12 +69,13 @@ pub(super) struct Membership {
     rebalances: Mutex<VecDeque<Rebalance>>,
     /// Set when nobody is left to answer: then the callback does.
     abandoned: AtomicBool,
+    answered: AtomicBool,
     lag: Arc<Lag>,
 }
 
 impl Membership {
     pub(super) fn new(lag: Arc<Lag>) -> Self {
-        Self { rebalances: Mutex::default(), abandoned: AtomicBool::new(false), lag }
+        Self { rebalances: Mutex::default(), abandoned: AtomicBool::new(false), answered: AtomicBool::new(false), lag }
     }
 
     pub(super) fn next_rebalance(&self) -> Option<Rebalance> {
@@ -113,13 +114,11 @@ impl ConsumerContext for Membership {
     fn rebalance(&self, consumer: &BaseConsumer<Self>, event: RDKafkaRespErr, list: &mut TopicPartitionList) {
         let assigns = event == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
         if self.abandoned.load(Ordering::Acquire) {
-            // A consumer that is being closed takes any call for "give up all".
-            let answer = if assigns {
-                consumer.incremental_assign(&TopicPartitionList::new())
-            } else {
-                consumer.incremental_unassign(list)
-            };
-            if let Err(error) = answer {
+            // A consumer that is being closed takes any answer for "give up all", ends, and never
+            // comes back from a second one.
+            if !self.answered.swap(true, Ordering::AcqRel)
+                && let Err(error) = consumer.incremental_unassign(&TopicPartitionList::new())
+            {
                 tracing::debug!(target: "librdkafka", %error, "giving partitions up while closing");
             }
             return;
