@@ -3,6 +3,7 @@
 use rollcall_eventlog::{Header, OutputBatch, RecordRef, TopicPartition};
 use rollcall_schemas::catalogue::DEAD_LETTERS;
 
+use crate::topics::WriteValue;
 use crate::{Rejection, Route, TopicSettings};
 
 /// Begins the names of all headers that a dead letter has beside those of the source record.
@@ -31,18 +32,30 @@ pub(crate) struct DeadLetters {
 
 impl DeadLetters {
     pub(crate) fn new(topics: &TopicSettings, stage: &'static str) -> Self {
-        Self { route: topics.route(&DEAD_LETTERS), stage }
+        Self {
+            route: topics.route(&DEAD_LETTERS),
+            stage,
+        }
     }
 
     /// Adds the dead letter of `record` to `outputs`. A record without a key goes to the partition of
     /// its source's number.
-    pub(crate) fn push(&self, outputs: &mut OutputBatch, from: &TopicPartition, record: &RecordRef<'_>, why: &Rejection) {
+    pub(crate) fn push(
+        &self,
+        outputs: &mut OutputBatch,
+        from: &TopicPartition,
+        record: &RecordRef<'_>,
+        why: &Rejection,
+    ) {
         let partition = match record.key {
             Some(key) => self.route.partition_for(key),
             None => from.partition % self.route.partitions,
         };
-        let (number, offset, timestamp) =
-            (from.partition.to_string(), record.offset.to_string(), record.timestamp.to_string());
+        let (number, offset, timestamp) = (
+            from.partition.to_string(),
+            record.offset.to_string(),
+            record.timestamp.to_string(),
+        );
         let own = [
             (CLASS, why.class),
             (MESSAGE, &*why.message),
@@ -56,10 +69,13 @@ impl DeadLetters {
             .headers
             .iter()
             .filter(|header| !header.name.starts_with(HEADER_PREFIX))
-            .chain(own.map(|(name, value)| Header { name, value: value.as_bytes() }));
+            .chain(own.map(|(name, value)| Header {
+                name,
+                value: value.as_bytes(),
+            }));
         let value = record.value;
         let mut write = |out: &mut Vec<u8>| out.extend_from_slice(value.unwrap_or_default());
-        let write: Option<&mut dyn FnMut(&mut Vec<u8>)> = if value.is_some() { Some(&mut write) } else { None };
+        let write = value.is_some().then_some(&mut write as WriteValue<'_>);
         outputs.push(&self.route.topic, partition, record.key, write, headers);
     }
 }
@@ -73,30 +89,89 @@ mod tests {
 
     #[test]
     fn a_dead_letter_is_the_record_whole_and_what_is_wrong() {
-        let dead = DeadLetters::new(&TopicSettings { prefix: "acme.".into(), ..TopicSettings::default() }, "normalize");
+        let dead = DeadLetters::new(
+            &TopicSettings {
+                prefix: "acme.".into(),
+                ..TopicSettings::default()
+            },
+            "normalize",
+        );
         let mut headers = Vec::new();
-        Headers::encode_into(Header { name: "request", value: b"r-1" }, &mut headers);
-        Headers::encode_into(Header { name: OFFSET, value: b"of a former death" }, &mut headers);
-        let record = RecordRef { offset: 17, timestamp: 1_772_409_600_000, key: Some(b"860 x"), value: Some(b"{"), headers: Headers::from_encoded(&headers) };
-        let why = Rejection { class: "json", message: "ends early".into() };
+        Headers::encode_into(
+            Header {
+                name: "request",
+                value: b"r-1",
+            },
+            &mut headers,
+        );
+        Headers::encode_into(
+            Header {
+                name: OFFSET,
+                value: b"of a former death",
+            },
+            &mut headers,
+        );
+        let record = RecordRef {
+            offset: 17,
+            timestamp: 1_772_409_600_000,
+            key: Some(b"860 x"),
+            value: Some(b"{"),
+            headers: Headers::from_encoded(&headers),
+        };
+        let why = Rejection {
+            class: "json",
+            message: "ends early".into(),
+        };
         let mut outputs = OutputBatch::default();
-        dead.push(&mut outputs, &TopicPartition::new("acme.zoom.raw", 5), &record, &why);
-        dead.push(&mut outputs, &TopicPartition::new("acme.zoom.raw", 5), &RecordRef { key: None, value: None, ..record }, &why);
+        dead.push(
+            &mut outputs,
+            &TopicPartition::new("acme.zoom.raw", 5),
+            &record,
+            &why,
+        );
+        dead.push(
+            &mut outputs,
+            &TopicPartition::new("acme.zoom.raw", 5),
+            &RecordRef {
+                key: None,
+                value: None,
+                ..record
+            },
+            &why,
+        );
 
         let letters: Vec<_> = outputs.iter().collect();
         assert_eq!(&**letters[0].topic, "acme.rollcall.dead-letters");
-        assert_eq!((letters[0].key, letters[0].value), (Some(&b"860 x"[..]), Some(&b"{"[..])));
-        let told: Vec<_> = letters[0].headers.iter().map(|h| (h.name.strip_prefix(HEADER_PREFIX).unwrap_or(h.name), std::str::from_utf8(h.value).unwrap())).collect();
-        assert_eq!(told, [
-            ("request", "r-1"),
-            ("class", "json"),
-            ("message", "ends early"),
-            ("stage", "normalize"),
-            ("topic", "acme.zoom.raw"),
-            ("partition", "5"),
-            ("offset", "17"),
-            ("timestamp", "1772409600000"),
-        ]);
-        assert_eq!((letters[1].key, letters[1].value, letters[1].partition), (None, None, 1));
+        assert_eq!(
+            (letters[0].key, letters[0].value),
+            (Some(&b"860 x"[..]), Some(&b"{"[..]))
+        );
+        let told: Vec<_> = letters[0]
+            .headers
+            .iter()
+            .map(|h| {
+                (
+                    h.name.strip_prefix(HEADER_PREFIX).unwrap_or(h.name),
+                    std::str::from_utf8(h.value).unwrap(),
+                )
+            })
+            .collect();
+        assert_eq!(
+            told,
+            [
+                ("request", "r-1"),
+                ("class", "json"),
+                ("message", "ends early"),
+                ("stage", "normalize"),
+                ("topic", "acme.zoom.raw"),
+                ("partition", "5"),
+                ("offset", "17"),
+                ("timestamp", "1772409600000"),
+            ]
+        );
+        assert_eq!(
+            (letters[1].key, letters[1].value, letters[1].partition),
+            (None, None, 1)
+        );
     }
 }

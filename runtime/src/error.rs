@@ -37,7 +37,9 @@ pub enum RuntimeError {
         source: std::io::Error,
     },
     /// A topic that the stage needs does not exist.
-    #[error("{stage}: topic {topic} does not exist: topics are created at the start from the configuration, was its prefix changed?")]
+    #[error(
+        "{stage}: topic {topic} does not exist: topics are created at the start from the configuration, was its prefix changed?"
+    )]
     NoTopic {
         /// The stage.
         stage: &'static str,
@@ -46,7 +48,9 @@ pub enum RuntimeError {
     },
     /// The topic that a store is a view of has not the input's partitions, so that no task could be
     /// rebuilt from its own partition.
-    #[error("{stage}: {view} has {view_partitions} partitions, and {input} has {input_partitions}: they must have the same")]
+    #[error(
+        "{stage}: {view} has {view_partitions} partitions, and {input} has {input_partitions}: they must have the same"
+    )]
     Partitions {
         /// The stage.
         stage: &'static str,
@@ -60,7 +64,9 @@ pub enum RuntimeError {
         input_partitions: u32,
     },
     /// The group's position lies above the end of the log.
-    #[error("{partition}: group {group} is at offset {committed}, and the log ends at {end}: the log is not the one that the group read. Restore it, or reset the group knowingly")]
+    #[error(
+        "{partition}: group {group} is at offset {committed}, and the log ends at {end}: the log is not the one that the group read. Restore it, or reset the group knowingly"
+    )]
     AboveEnd {
         /// The partition.
         partition: TopicPartition,
@@ -72,7 +78,9 @@ pub enum RuntimeError {
         end: i64,
     },
     /// A stage did not say of every record what became of it. A fault of the stage.
-    #[error("{stage}: {partition} from offset {offset}: {records} records went in, and {outcomes} outcomes came out. This is a fault of Rollcall; please report it")]
+    #[error(
+        "{stage}: {partition} from offset {offset}: {records} records went in, and {outcomes} outcomes came out. This is a fault of Rollcall; please report it"
+    )]
     Outcomes {
         /// The stage.
         stage: &'static str,

@@ -4,7 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rollcall_eventlog::{CommitError, EventLog, LogError, Member, MemberConfig, Polled, TopicPartition, UnitOfWork};
+use rollcall_eventlog::{
+    CommitError, EventLog, LogError, Member, MemberConfig, Polled, TopicPartition, UnitOfWork,
+};
 use rollcall_schemas::catalogue::LEASES;
 
 use crate::TopicSettings;
@@ -52,14 +54,25 @@ impl Lease {
     /// # Errors
     ///
     /// Where the log cannot be reached.
-    pub fn claim(log: Arc<dyn EventLog>, topics: &TopicSettings, role: &str, instance: &str) -> Result<Self, LogError> {
+    pub fn claim(
+        log: Arc<dyn EventLog>,
+        topics: &TopicSettings,
+        role: &str,
+        instance: &str,
+    ) -> Result<Self, LogError> {
         let config = MemberConfig {
             group: topics.prefixed(&format!("rollcall-{role}")).to_string(),
             topics: vec![topics.name(&LEASES)],
             instance: instance.to_owned(),
         };
         let member = Some(log.join(config.clone())?);
-        Ok(Self { log, config, member, held: None, to_release: Vec::new() })
+        Ok(Self {
+            log,
+            config,
+            member,
+            held: None,
+            to_release: Vec::new(),
+        })
     }
 
     /// Whether this process is the active one, as far as it knows. A commit tells for certain.
@@ -92,7 +105,9 @@ impl Lease {
         }
         match member.poll(1, timeout)? {
             Polled::Assigned(partitions) => {
-                let Some((partition, _)) = partitions.into_iter().next() else { return Ok(None) };
+                let Some((partition, _)) = partitions.into_iter().next() else {
+                    return Ok(None);
+                };
                 self.held = Some(partition);
                 Ok(Some(Transition::Active))
             }
@@ -113,7 +128,9 @@ impl Lease {
     /// See [`LeaseError`]. Only after [`CommitError::Unclear`] may the unit have become visible.
     pub fn commit(&mut self, unit: &mut UnitOfWork) -> Result<(), LeaseError> {
         let (Some(member), Some(held)) = (&mut self.member, &self.held) else {
-            return Err(LeaseError::Standby { group: self.config.group.clone() });
+            return Err(LeaseError::Standby {
+                group: self.config.group.clone(),
+            });
         };
         unit.offsets.push((held.clone(), 0));
         let committed = member.commit(unit);

@@ -29,5 +29,5 @@ pub use shutdown::Shutdown;
 pub use stage::{Outcome, Rejection, Stage, StateError, StateView, Task, Unit, View};
 pub use status::StageStatus;
 pub use store::{FlushPolicy, StateMemory};
-pub use topics::{Route, TopicSettings};
+pub use topics::{Route, TopicSettings, WriteValue};
 pub use worker::{Worker, WorkerConfig, group};

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use metrics::{
+    Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
+};
 
 use crate::tally::Tally;
 
@@ -32,17 +34,53 @@ pub const REBUILDS: &str = "rollcall_stage_store_rebuilds_total";
 
 /// Describes all metrics of this crate to the recorder.
 pub fn describe() {
-    describe_counter!(RECORDS, Unit::Count, "Input records whose unit of work is committed.");
+    describe_counter!(
+        RECORDS,
+        Unit::Count,
+        "Input records whose unit of work is committed."
+    );
     describe_counter!(EFFECTIVE, Unit::Count, "Input records that had an effect.");
-    describe_counter!(IGNORED, Unit::Count, "Input records that had no effect, by reason.");
-    describe_counter!(DEAD, Unit::Count, "Input records that went to the dead letters, by class of fault.");
-    describe_counter!(OUTPUTS, Unit::Count, "Records appended by committed units of work, dead letters included.");
+    describe_counter!(
+        IGNORED,
+        Unit::Count,
+        "Input records that had no effect, by reason."
+    );
+    describe_counter!(
+        DEAD,
+        Unit::Count,
+        "Input records that went to the dead letters, by class of fault."
+    );
+    describe_counter!(
+        OUTPUTS,
+        Unit::Count,
+        "Records appended by committed units of work, dead letters included."
+    );
     describe_counter!(COMMITS, Unit::Count, "Commits, by how they ended.");
-    describe_histogram!(COMMIT_SECONDS, Unit::Seconds, "Time of a commit that succeeded, in the log and in the store.");
-    describe_gauge!(LAG, Unit::Count, "Input records that are not committed yet.");
-    describe_counter!(RESTORED, Unit::Count, "Records read to bring stores up to date.");
-    describe_gauge!(RESTORE_REMAINING, Unit::Count, "Offsets that a store being brought up to date has before it.");
-    describe_counter!(REBUILDS, Unit::Count, "Stores rebuilt from the start, by reason.");
+    describe_histogram!(
+        COMMIT_SECONDS,
+        Unit::Seconds,
+        "Time of a commit that succeeded, in the log and in the store."
+    );
+    describe_gauge!(
+        LAG,
+        Unit::Count,
+        "Input records that are not committed yet."
+    );
+    describe_counter!(
+        RESTORED,
+        Unit::Count,
+        "Records read to bring stores up to date."
+    );
+    describe_gauge!(
+        RESTORE_REMAINING,
+        Unit::Count,
+        "Offsets that a store being brought up to date has before it."
+    );
+    describe_counter!(
+        REBUILDS,
+        Unit::Count,
+        "Stores rebuilt from the start, by reason."
+    );
 }
 
 pub(crate) fn committed(stage: &'static str, tally: &Tally, outputs: usize, took: Duration) {
@@ -69,7 +107,8 @@ pub(crate) fn lag(stage: &'static str, partition: u32, records: u64) {
 
 pub(crate) fn restored(stage: &'static str, partition: u32, records: u64, remaining: u64) {
     counter!(RESTORED, "stage" => stage).increment(records);
-    gauge!(RESTORE_REMAINING, "stage" => stage, "partition" => partition.to_string()).set(as_gauge(remaining));
+    gauge!(RESTORE_REMAINING, "stage" => stage, "partition" => partition.to_string())
+        .set(as_gauge(remaining));
 }
 
 pub(crate) fn rebuild(stage: &'static str, reason: &'static str) {

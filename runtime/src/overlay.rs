@@ -35,7 +35,9 @@ impl Overlay {
 
     /// All writes, in no order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
-        self.writes.iter().map(|(key, value)| (&**key, value.as_deref()))
+        self.writes
+            .iter()
+            .map(|(key, value)| (&**key, value.as_deref()))
     }
 
     pub(crate) fn clear(&mut self) {
@@ -45,10 +47,16 @@ impl Overlay {
     }
 
     /// The writes whose keys start with `prefix`, in order.
-    fn scan<'a>(&'a mut self, prefix: &'a [u8]) -> impl Iterator<Item = (&'a [u8], Option<&'a [u8]>)> {
+    fn scan<'a>(
+        &'a mut self,
+        prefix: &'a [u8],
+    ) -> impl Iterator<Item = (&'a [u8], Option<&'a [u8]>)> {
         self.ordered.extend(self.not_yet_ordered.drain(..));
         self.ordered
-            .range::<[u8], _>((std::ops::Bound::Included(prefix), std::ops::Bound::Unbounded))
+            .range::<[u8], _>((
+                std::ops::Bound::Included(prefix),
+                std::ops::Bound::Unbounded,
+            ))
             .take_while(move |key| key.starts_with(prefix))
             .map(|key| (&**key, self.writes.get(key).and_then(Option::as_deref)))
     }
@@ -79,7 +87,9 @@ impl StateView for OverlaidStore<'_> {
             values.push(written.cloned().flatten());
         }
         if !unwritten.is_empty() {
-            let read = self.store.multi_get(unwritten.iter().map(|index| keys[*index]))?;
+            let read = self
+                .store
+                .multi_get(unwritten.iter().map(|index| keys[*index]))?;
             for (index, value) in unwritten.into_iter().zip(read) {
                 values[index] = value;
             }
@@ -95,11 +105,17 @@ impl StateView for OverlaidStore<'_> {
         self.overlay.set(key, None);
     }
 
-    fn scan(&mut self, prefix: &[u8], visit: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> Result<(), StateError> {
+    fn scan(
+        &mut self,
+        prefix: &[u8],
+        visit: &mut dyn FnMut(&[u8], &[u8]) -> bool,
+    ) -> Result<(), StateError> {
         let mut written = self.overlay.scan(prefix).peekable();
         let mut going_on = true;
         self.store.scan(prefix, &mut |key, value| {
-            while let Some((written_key, written_value)) = written.next_if(|(written_key, _)| *written_key < key) {
+            while let Some((written_key, written_value)) =
+                written.next_if(|(written_key, _)| *written_key < key)
+            {
                 if let Some(value) = written_value
                     && !visit(written_key, value)
                 {

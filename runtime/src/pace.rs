@@ -48,7 +48,12 @@ pub(crate) struct Pace {
 
 impl Pace {
     pub(crate) fn new(policy: CommitPolicy) -> Self {
-        Self { policy, records: 0, opened_at: None, committed_at: None }
+        Self {
+            policy,
+            records: 0,
+            opened_at: None,
+            committed_at: None,
+        }
     }
 
     /// Records were added to the unit of work.
@@ -71,7 +76,11 @@ impl Pace {
 
     /// How long to wait for further records.
     pub(crate) fn wait(&self, now: Instant) -> Duration {
-        if self.is_open() { self.until_least_interval(now).min(IDLE_WAIT) } else { IDLE_WAIT }
+        if self.is_open() {
+            self.until_least_interval(now).min(IDLE_WAIT)
+        } else {
+            IDLE_WAIT
+        }
     }
 
     /// Whether the unit of work is to be committed although there is more to read.
@@ -90,11 +99,14 @@ impl Pace {
 
     /// Whether positions that moved without records are to be committed.
     pub(crate) fn is_due_when_idle(&self, now: Instant) -> bool {
-        self.committed_at.is_none_or(|at| now.duration_since(at) >= self.policy.idle_interval)
+        self.committed_at
+            .is_none_or(|at| now.duration_since(at) >= self.policy.idle_interval)
     }
 
     fn until_least_interval(&self, now: Instant) -> Duration {
-        self.committed_at.map_or(Duration::ZERO, |at| (at + self.policy.min_interval).saturating_duration_since(now))
+        self.committed_at.map_or(Duration::ZERO, |at| {
+            (at + self.policy.min_interval).saturating_duration_since(now)
+        })
     }
 }
 
@@ -110,7 +122,10 @@ mod tests {
     fn the_first_record_after_a_rest_is_committed_at_once() {
         let start = Instant::now();
         let mut pace = Pace::new(CommitPolicy::default());
-        assert!(!pace.is_due_when_drained(start), "there is nothing to commit");
+        assert!(
+            !pace.is_due_when_drained(start),
+            "there is nothing to commit"
+        );
         assert_eq!(pace.wait(start), IDLE_WAIT);
         pace.added(1, start);
         assert_eq!(pace.wait(start), Duration::ZERO);

@@ -36,7 +36,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rollcall_eventlog::{EventLog, LogError, Offsets, Reader, RecordBatch, RecordBatchBuilder, TopicPartition};
+use rollcall_eventlog::{
+    EventLog, LogError, Offsets, Reader, RecordBatch, RecordBatchBuilder, TopicPartition,
+};
 
 use self::plan::{Known, Plan, Reason, plan};
 use crate::clock::Clock;
@@ -123,7 +125,14 @@ enum From {
 impl Recovery {
     pub(crate) fn new(partition: TopicPartition, committed: Option<i64>) -> Self {
         let now = Instant::now();
-        Self { partition, committed, began: now, logged: now, restored: 0, reading: None }
+        Self {
+            partition,
+            committed,
+            began: now,
+            logged: now,
+            restored: 0,
+            reading: None,
+        }
     }
 
     /// Goes on for a short while.
@@ -132,7 +141,12 @@ impl Recovery {
             Some(reading) => reading,
             None => match self.open(with)? {
                 Some(reading) => reading,
-                None => return Ok(Step::Restoring { restored: 0, remaining: 0 }),
+                None => {
+                    return Ok(Step::Restoring {
+                        restored: 0,
+                        remaining: 0,
+                    });
+                }
             },
         };
         if reading.position < reading.end {
@@ -141,24 +155,52 @@ impl Recovery {
             self.reading = Some(reading);
             let records = read?;
             self.restored += records;
-            metric::restored(with.stage.name(), self.partition.partition, records, remaining);
+            metric::restored(
+                with.stage.name(),
+                self.partition.partition,
+                records,
+                remaining,
+            );
             if self.logged.elapsed() >= LOG_EVERY {
                 self.logged = Instant::now();
-                tracing::info!(stage = with.stage.name(), partition = self.partition.partition, restored = self.restored, remaining, "bringing the state up to date");
+                tracing::info!(
+                    stage = with.stage.name(),
+                    partition = self.partition.partition,
+                    restored = self.restored,
+                    remaining,
+                    "bringing the state up to date"
+                );
             }
-            return Ok(Step::Restoring { restored: self.restored, remaining });
+            return Ok(Step::Restoring {
+                restored: self.restored,
+                remaining,
+            });
         }
         let stage = with.stage.name();
         let state = |source| RuntimeError::State { stage, source };
-        let Reading { mut task, target, .. } = reading;
-        task.commit(Position::Input(target), 0, with.clock.now_ms()).map_err(state)?;
+        let Reading {
+            mut task, target, ..
+        } = reading;
+        task.commit(Position::Input(target), 0, with.clock.now_ms())
+            .map_err(state)?;
         if self.restored > 0 {
             task.store.flush(false).map_err(state)?;
         }
         task.task.reset();
         metric::restored(stage, self.partition.partition, 0, 0);
-        tracing::info!(stage, partition = self.partition.partition, position = target, restored = self.restored, milliseconds = self.began.elapsed().as_millis(), "the state is up to date");
-        Ok(Step::Done(Box::new(RunningTask::new(self.partition.clone(), task, target))))
+        tracing::info!(
+            stage,
+            partition = self.partition.partition,
+            position = target,
+            restored = self.restored,
+            milliseconds = self.began.elapsed().as_millis(),
+            "the state is up to date"
+        );
+        Ok(Step::Done(Box::new(RunningTask::new(
+            self.partition.clone(),
+            task,
+            target,
+        ))))
     }
 
     /// Opens the store and begins to read what it needs. None where another task still has the store.
@@ -169,14 +211,30 @@ impl Recovery {
         let target = self.target(with, input)?;
         let view = match with.stage.view() {
             View::Input => None,
-            View::Output(topic) => Some(TopicPartition::new(with.topics.prefixed(topic), self.partition.partition)),
+            View::Output(topic) => Some(TopicPartition::new(
+                with.topics.prefixed(topic),
+                self.partition.partition,
+            )),
         };
-        let view_offsets = view.as_ref().map(|view| with.log.offsets(view)).transpose()?;
+        let view_offsets = view
+            .as_ref()
+            .map(|view| with.log.offsets(view))
+            .transpose()?;
         let source = Source {
             state_version: with.stage.state_version(),
-            name: format!("{} {} {}", with.group, self.partition.topic, view.as_ref().map_or("", |view| &*view.topic)).into(),
+            name: format!(
+                "{} {} {}",
+                with.group,
+                self.partition.topic,
+                view.as_ref().map_or("", |view| &*view.topic)
+            )
+            .into(),
         };
-        let path = with.state.folder.join(stage).join(self.partition.partition.to_string());
+        let path = with
+            .state
+            .folder
+            .join(stage)
+            .join(self.partition.partition.to_string());
         let known = Known {
             target,
             input_start: input.start,
@@ -209,36 +267,70 @@ impl Recovery {
         if let Plan::Rebuild(reason) = plan {
             metric::rebuild(stage, reason.label());
             if reason != Reason::New {
-                tracing::warn!(stage, partition = self.partition.partition, reason = reason.label(), "rebuilding the store from the log");
+                tracing::warn!(
+                    stage,
+                    partition = self.partition.partition,
+                    reason = reason.label(),
+                    "rebuilding the store from the log"
+                );
                 drop(store.take());
                 remove(&path)?;
             }
         }
         let store = match store {
             Some(store) => store,
-            None => Store::open(&path, &with.state.memory, with.state.flush)
-                .map_err(|(OpenError::InUse(error) | OpenError::Damaged(error) | OpenError::Failed(error))| state(error))?,
+            None => Store::open(&path, &with.state.memory, with.state.flush).map_err(
+                |(OpenError::InUse(error)
+                 | OpenError::Damaged(error)
+                 | OpenError::Failed(error))| state(error),
+            )?,
         };
         let (from, partition, position, end) = match (plan, view, view_offsets) {
-            (Plan::GoOn { from }, Some(view), Some(offsets)) => (From::Output, view, from, offsets.end),
-            (Plan::Rebuild(_), Some(view), Some(offsets)) => (From::Output, view, offsets.start, offsets.end),
-            (Plan::CatchUp { from }, Some(_), _) => (From::InputAgain, self.partition.clone(), from, target),
-            (Plan::CatchUp { from }, None, _) => (From::Input, self.partition.clone(), from, target),
+            (Plan::GoOn { from }, Some(view), Some(offsets)) => {
+                (From::Output, view, from, offsets.end)
+            }
+            (Plan::Rebuild(_), Some(view), Some(offsets)) => {
+                (From::Output, view, offsets.start, offsets.end)
+            }
+            (Plan::CatchUp { from }, Some(_), _) => {
+                (From::InputAgain, self.partition.clone(), from, target)
+            }
+            (Plan::CatchUp { from }, None, _) => {
+                (From::Input, self.partition.clone(), from, target)
+            }
             _ => (From::Input, self.partition.clone(), input.start, target),
         };
-        tracing::debug!(stage, partition = self.partition.partition, ?plan, position, end, target, "recovering");
+        tracing::debug!(
+            stage,
+            partition = self.partition.partition,
+            ?plan,
+            position,
+            end,
+            target,
+            "recovering"
+        );
         let reader = with.log.reader(&[(partition, position)])?;
         let task = StatefulTask::new(with.stage.task(self.partition.partition), store, source);
-        Ok(Some(Reading { task, reader, from, position, end, target }))
+        Ok(Some(Reading {
+            task,
+            reader,
+            from,
+            position,
+            end,
+            target,
+        }))
     }
 
     /// The group's position, which must lie within the log.
     fn target(&self, with: &Recoverer, input: Offsets) -> Result<i64, RuntimeError> {
         match self.committed {
             None => Ok(input.start),
-            Some(committed) if committed < input.start => {
-                Err(LogError::OutOfRange { partition: self.partition.clone(), offset: committed, start: input.start }.into())
+            Some(committed) if committed < input.start => Err(LogError::OutOfRange {
+                partition: self.partition.clone(),
+                offset: committed,
+                start: input.start,
             }
+            .into()),
             Some(committed) if committed > input.end => Err(RuntimeError::AboveEnd {
                 partition: self.partition.clone(),
                 group: with.group.to_string(),
@@ -254,16 +346,29 @@ impl Reading {
     /// Reads one batch, and takes it. Returns how many records it had.
     fn advance(&mut self, with: &Recoverer) -> Result<u64, RuntimeError> {
         let to_go = usize::try_from(self.end - self.position).unwrap_or(usize::MAX);
-        let Some(batch) = self.reader.poll(with.batch_records.min(to_go), READ_WAIT)? else { return Ok(0) };
-        let batch = if self.from == From::Output { batch } else { until(batch, self.end) };
+        let Some(batch) = self.reader.poll(with.batch_records.min(to_go), READ_WAIT)? else {
+            return Ok(0);
+        };
+        let batch = if self.from == From::Output {
+            batch
+        } else {
+            until(batch, self.end)
+        };
         let position = batch.next_offset();
         let now_ms = with.clock.now_ms();
         let taken = match self.from {
             From::Input => self.task.restore(&batch, Position::Input(position), now_ms),
-            From::InputAgain => self.task.process_again(&batch, Position::Input(position), now_ms),
-            From::Output => self.task.restore(&batch, Position::Rebuilding(position), now_ms),
+            From::InputAgain => self
+                .task
+                .process_again(&batch, Position::Input(position), now_ms),
+            From::Output => self
+                .task
+                .restore(&batch, Position::Rebuilding(position), now_ms),
         };
-        taken.map_err(|source: StateError| RuntimeError::State { stage: with.stage.name(), source })?;
+        taken.map_err(|source: StateError| RuntimeError::State {
+            stage: with.stage.name(),
+            source,
+        })?;
         self.position = position;
         Ok(batch.len() as u64)
     }
@@ -283,9 +388,10 @@ fn until(batch: RecordBatch, end: i64) -> RecordBatch {
 
 fn remove(path: &Path) -> Result<(), RuntimeError> {
     match std::fs::remove_dir_all(path) {
-        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-            Err(RuntimeError::Folder { path: path.to_owned(), source })
-        }
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => Err(RuntimeError::Folder {
+            path: path.to_owned(),
+            source,
+        }),
         _ => Ok(()),
     }
 }

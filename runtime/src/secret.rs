@@ -48,7 +48,10 @@ mod tests {
     #[test]
     fn is_never_printed() {
         let secret = Secret::new("xkeysib-1234");
-        assert_eq!(format!("{secret} {secret:?} {:?}", Some(&secret)), "[secret] [secret] Some([secret])");
+        assert_eq!(
+            format!("{secret} {secret:?} {:?}", Some(&secret)),
+            "[secret] [secret] Some([secret])"
+        );
         assert_eq!(secret.expose(), "xkeysib-1234");
     }
 }

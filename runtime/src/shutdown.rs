@@ -18,20 +18,32 @@ struct Shared {
 impl Shutdown {
     /// Makes the request, and wakes all that wait.
     pub fn request(&self) {
-        *self.shared.requested.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        *self
+            .shared
+            .requested
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = true;
         self.shared.changed.notify_all();
     }
 
     /// Whether the request was made.
     #[must_use]
     pub fn is_requested(&self) -> bool {
-        *self.shared.requested.lock().unwrap_or_else(PoisonError::into_inner)
+        *self
+            .shared
+            .requested
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits for the request, at most `timeout`; says whether it was made.
     #[must_use]
     pub fn wait(&self, timeout: Duration) -> bool {
-        let requested = self.shared.requested.lock().unwrap_or_else(PoisonError::into_inner);
+        let requested = self
+            .shared
+            .requested
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let (requested, _) = self
             .shared
             .changed

@@ -50,7 +50,12 @@ pub trait Task: Send {
     /// # Errors
     ///
     /// Where the store failed: the unit of work is then aborted.
-    fn process(&mut self, batch: &RecordBatch, unit: &mut Unit<'_>, outcomes: &mut Vec<Outcome>) -> Result<(), StateError>;
+    fn process(
+        &mut self,
+        batch: &RecordBatch,
+        unit: &mut Unit<'_>,
+        outcomes: &mut Vec<Outcome>,
+    ) -> Result<(), StateError>;
 
     /// Takes records of the [`View`] topic, in order, to bring the store up to date. Outputs are
     /// dropped.
@@ -127,7 +132,11 @@ pub trait StateView {
     /// # Errors
     ///
     /// Where the store cannot be read.
-    fn scan(&mut self, prefix: &[u8], visit: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> Result<(), StateError>;
+    fn scan(
+        &mut self,
+        prefix: &[u8],
+        visit: &mut dyn FnMut(&[u8], &[u8]) -> bool,
+    ) -> Result<(), StateError>;
 }
 
 /// A state that cannot be read or rebuilt.
@@ -142,13 +151,17 @@ pub enum StateError {
         source: rocksdb::Error,
     },
     /// A value that this version cannot read.
-    #[error("a state value cannot be read ({reason}): delete the stage's folder below state/, it is rebuilt from the log")]
+    #[error(
+        "a state value cannot be read ({reason}): delete the stage's folder below state/, it is rebuilt from the log"
+    )]
     Value {
         /// Why.
         reason: String,
     },
     /// A record of the view's topic that this version cannot read.
-    #[error("{topic}[{partition}] offset {offset}, needed to rebuild the state, cannot be read: {reason}")]
+    #[error(
+        "{topic}[{partition}] offset {offset}, needed to rebuild the state, cannot be read: {reason}"
+    )]
     View {
         /// The topic.
         topic: String,

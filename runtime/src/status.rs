@@ -69,14 +69,23 @@ impl StageSnapshot {
     #[must_use]
     pub fn is_ready(&self) -> bool {
         !self.partitions.is_empty()
-            && self.partitions.values().all(|partition| partition.state == PartitionState::Running)
-            && !self.workers.values().any(|worker| matches!(worker, WorkerState::Failed(_)))
+            && self
+                .partitions
+                .values()
+                .all(|partition| partition.state == PartitionState::Running)
+            && !self
+                .workers
+                .values()
+                .any(|worker| matches!(worker, WorkerState::Failed(_)))
     }
 
     /// Input records not committed yet, where that is known of every partition.
     #[must_use]
     pub fn lag(&self) -> Option<u64> {
-        self.partitions.values().map(|partition| partition.lag).sum()
+        self.partitions
+            .values()
+            .map(|partition| partition.lag)
+            .sum()
     }
 }
 
@@ -84,7 +93,10 @@ impl StageStatus {
     /// A status of the stage named, without workers.
     #[must_use]
     pub fn new(stage: &'static str) -> Self {
-        Self { stage, inner: Mutex::default() }
+        Self {
+            stage,
+            inner: Mutex::default(),
+        }
     }
 
     /// The stage.
@@ -105,7 +117,10 @@ impl StageStatus {
 
     pub(crate) fn assigned(&self, partition: u32, committed: Option<i64>) {
         let status = PartitionStatus {
-            state: PartitionState::Recovering { restored: 0, remaining: 0 },
+            state: PartitionState::Recovering {
+                restored: 0,
+                remaining: 0,
+            },
             committed,
             records: 0,
             lag: None,
@@ -115,7 +130,12 @@ impl StageStatus {
     }
 
     pub(crate) fn recovering(&self, partition: u32, restored: u64, remaining: u64) {
-        self.update(partition, |status| status.state = PartitionState::Recovering { restored, remaining });
+        self.update(partition, |status| {
+            status.state = PartitionState::Recovering {
+                restored,
+                remaining,
+            }
+        });
     }
 
     pub(crate) fn running(&self, partition: u32) {

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType, ErrorKind, FlushOptions, LogLevel,
-    Options, ReadOptions, WriteBatch, WriteBufferManager,
+    BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType, ErrorKind,
+    FlushOptions, LogLevel, Options, ReadOptions, WriteBatch, WriteBufferManager,
 };
 
 use crate::StateError;
@@ -37,8 +37,16 @@ impl StateMemory {
     #[must_use]
     pub fn new(bytes: usize) -> Self {
         let cache = Cache::new_lru_cache(bytes);
-        let write_buffers = WriteBufferManager::new_write_buffer_manager_with_cache(bytes / 2, false, cache.clone());
-        Self { cache, write_buffers, memtable_bytes: (bytes / 8).clamp(1 << 20, 64 << 20) }
+        let write_buffers = WriteBufferManager::new_write_buffer_manager_with_cache(
+            bytes / 2,
+            false,
+            cache.clone(),
+        );
+        Self {
+            cache,
+            write_buffers,
+            memtable_bytes: (bytes / 8).clamp(1 << 20, 64 << 20),
+        }
     }
 
     /// Bytes in use now.
@@ -50,7 +58,9 @@ impl StateMemory {
 
 impl std::fmt::Debug for StateMemory {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("StateMemory").field("usage", &self.usage()).finish_non_exhaustive()
+        f.debug_struct("StateMemory")
+            .field("usage", &self.usage())
+            .finish_non_exhaustive()
     }
 }
 
@@ -67,7 +77,10 @@ pub struct FlushPolicy {
 impl Default for FlushPolicy {
     /// 200,000 records, or 5 minutes.
     fn default() -> Self {
-        Self { records: 200_000, age: Duration::from_secs(300) }
+        Self {
+            records: 200_000,
+            age: Duration::from_secs(300),
+        }
     }
 }
 
@@ -155,19 +168,35 @@ pub(crate) struct Store {
 
 impl Store {
     /// Opens the store in `path`, or makes it.
-    pub(crate) fn open(path: &Path, memory: &StateMemory, flush: FlushPolicy) -> Result<Self, OpenError> {
+    pub(crate) fn open(
+        path: &Path,
+        memory: &StateMemory,
+        flush: FlushPolicy,
+    ) -> Result<Self, OpenError> {
         let options = options(memory);
         let family = ColumnFamilyDescriptor::new(COLUMN_FAMILY, options.clone());
         let db = DB::open_cf_descriptors(&options, path, [family]).map_err(|source| {
-            let (kind, in_use) = (source.kind(), LOCKED.iter().any(|words| source.as_ref().contains(words)));
-            let error = StateError::Store { path: path.to_owned(), source };
+            let (kind, in_use) = (
+                source.kind(),
+                LOCKED.iter().any(|words| source.as_ref().contains(words)),
+            );
+            let error = StateError::Store {
+                path: path.to_owned(),
+                source,
+            };
             match kind {
                 ErrorKind::IOError if in_use => OpenError::InUse(error),
                 ErrorKind::Corruption => OpenError::Damaged(error),
                 _ => OpenError::Failed(error),
             }
         })?;
-        Ok(Self { path: path.to_owned(), db, flush, unflushed: 0, flushed_at: Instant::now() })
+        Ok(Self {
+            path: path.to_owned(),
+            db,
+            flush,
+            unflushed: 0,
+            flushed_at: Instant::now(),
+        })
     }
 
     /// What the store says of itself; none where it is new, or of another format.
@@ -184,8 +213,14 @@ impl Store {
         self.db.get(key).map_err(|source| self.error(source))
     }
 
-    pub(crate) fn multi_get<'k>(&self, keys: impl Iterator<Item = &'k [u8]>) -> Result<Vec<Option<Vec<u8>>>, StateError> {
-        let family = self.db.cf_handle(COLUMN_FAMILY).expect("every store is opened with its one column family");
+    pub(crate) fn multi_get<'k>(
+        &self,
+        keys: impl Iterator<Item = &'k [u8]>,
+    ) -> Result<Vec<Option<Vec<u8>>>, StateError> {
+        let family = self
+            .db
+            .cf_handle(COLUMN_FAMILY)
+            .expect("every store is opened with its one column family");
         self.db
             .batched_multi_get_cf(family, keys, false)
             .into_iter()
@@ -197,7 +232,11 @@ impl Store {
     }
 
     /// Calls `visit` with every key that starts with `prefix`, in order, until it returns false.
-    pub(crate) fn scan(&self, prefix: &[u8], visit: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> Result<(), StateError> {
+    pub(crate) fn scan(
+        &self,
+        prefix: &[u8],
+        visit: &mut dyn FnMut(&[u8], &[u8]) -> bool,
+    ) -> Result<(), StateError> {
         let mut read = ReadOptions::default();
         if let Some(end) = successor(prefix) {
             read.set_iterate_upper_bound(end);
@@ -215,7 +254,12 @@ impl Store {
 
     /// Writes all of `overlay`, and the stamp, at once, and empties `overlay`. `records` were applied
     /// since the last commit.
-    pub(crate) fn commit(&mut self, overlay: &mut Overlay, stamp: &Stamp, records: u64) -> Result<(), StateError> {
+    pub(crate) fn commit(
+        &mut self,
+        overlay: &mut Overlay,
+        stamp: &Stamp,
+        records: u64,
+    ) -> Result<(), StateError> {
         let mut batch = WriteBatch::default();
         for (key, value) in overlay.iter() {
             match value {
@@ -224,10 +268,14 @@ impl Store {
             }
         }
         batch.put(STAMP_KEY, stamp.encode());
-        self.db.write_without_wal(batch).map_err(|source| self.error(source))?;
+        self.db
+            .write_without_wal(batch)
+            .map_err(|source| self.error(source))?;
         overlay.clear();
         self.unflushed += records;
-        if self.unflushed >= self.flush.records || (self.unflushed > 0 && self.flushed_at.elapsed() >= self.flush.age) {
+        if self.unflushed >= self.flush.records
+            || (self.unflushed > 0 && self.flushed_at.elapsed() >= self.flush.age)
+        {
             self.flush(false)?;
         }
         Ok(())
@@ -237,20 +285,27 @@ impl Store {
     pub(crate) fn flush(&mut self, wait: bool) -> Result<(), StateError> {
         let mut options = FlushOptions::default();
         options.set_wait(wait);
-        self.db.flush_opt(&options).map_err(|source| self.error(source))?;
+        self.db
+            .flush_opt(&options)
+            .map_err(|source| self.error(source))?;
         self.unflushed = 0;
         self.flushed_at = Instant::now();
         Ok(())
     }
 
     fn error(&self, source: rocksdb::Error) -> StateError {
-        StateError::Store { path: self.path.clone(), source }
+        StateError::Store {
+            path: self.path.clone(),
+            source,
+        }
     }
 }
 
 impl std::fmt::Debug for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Store").field("path", &self.path).finish_non_exhaustive()
+        f.debug_struct("Store")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
     }
 }
 
@@ -301,12 +356,21 @@ mod tests {
     #[test]
     fn a_stamp_comes_back_as_it_was_written() {
         for position in [Position::Input(i64::MAX), Position::Rebuilding(0)] {
-            let stamp = Stamp { state_version: 3, position, committed_at_ms: 1_772_409_600_000, source: "g a b".into() };
+            let stamp = Stamp {
+                state_version: 3,
+                position,
+                committed_at_ms: 1_772_409_600_000,
+                source: "g a b".into(),
+            };
             let bytes = stamp.encode();
             assert_eq!(Stamp::decode(&bytes), Some(stamp));
             let mut other = bytes.clone();
             other[0] ^= 0x40;
-            assert_eq!(Stamp::decode(&other), None, "another format is none that we read");
+            assert_eq!(
+                Stamp::decode(&other),
+                None,
+                "another format is none that we read"
+            );
             assert_eq!(Stamp::decode(&bytes[..12]), None);
         }
     }

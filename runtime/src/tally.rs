@@ -27,7 +27,11 @@ pub(crate) struct Counts(Vec<(&'static str, u64)>);
 
 impl Counts {
     pub(crate) fn add(&mut self, reason: &'static str) {
-        match self.0.iter_mut().find(|(known, _)| std::ptr::eq(*known, reason) || *known == reason) {
+        match self
+            .0
+            .iter_mut()
+            .find(|(known, _)| std::ptr::eq(*known, reason) || *known == reason)
+        {
             Some((_, count)) => *count += 1,
             None => self.0.push((reason, 1)),
         }

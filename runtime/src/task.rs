@@ -40,19 +40,44 @@ impl StatefulTask {
     }
 
     /// Processes a batch into `outputs`; the outcomes are in [`StatefulTask::outcomes`] then.
-    fn process(&mut self, batch: &RecordBatch, outputs: &mut OutputBatch) -> Result<(), StateError> {
+    fn process(
+        &mut self,
+        batch: &RecordBatch,
+        outputs: &mut OutputBatch,
+    ) -> Result<(), StateError> {
         self.outcomes.clear();
-        let mut state = OverlaidStore { store: &self.store, overlay: &mut self.overlay };
-        self.task.process(batch, &mut Unit { state: &mut state, outputs }, &mut self.outcomes)
+        let mut state = OverlaidStore {
+            store: &self.store,
+            overlay: &mut self.overlay,
+        };
+        self.task.process(
+            batch,
+            &mut Unit {
+                state: &mut state,
+                outputs,
+            },
+            &mut self.outcomes,
+        )
     }
 
     fn finish(&mut self, outputs: &mut OutputBatch) -> Result<(), StateError> {
-        let mut state = OverlaidStore { store: &self.store, overlay: &mut self.overlay };
-        self.task.finish(&mut Unit { state: &mut state, outputs })
+        let mut state = OverlaidStore {
+            store: &self.store,
+            overlay: &mut self.overlay,
+        };
+        self.task.finish(&mut Unit {
+            state: &mut state,
+            outputs,
+        })
     }
 
     /// Writes what the unit of work changed to the store, with the position that it is then at.
-    pub(crate) fn commit(&mut self, position: Position, records: u64, now_ms: i64) -> Result<(), StateError> {
+    pub(crate) fn commit(
+        &mut self,
+        position: Position,
+        records: u64,
+        now_ms: i64,
+    ) -> Result<(), StateError> {
         let stamp = Stamp {
             state_version: self.source.state_version,
             position,
@@ -63,17 +88,36 @@ impl StatefulTask {
     }
 
     /// Brings the store over a batch of its view, and to `position`.
-    pub(crate) fn restore(&mut self, batch: &RecordBatch, position: Position, now_ms: i64) -> Result<(), StateError> {
+    pub(crate) fn restore(
+        &mut self,
+        batch: &RecordBatch,
+        position: Position,
+        now_ms: i64,
+    ) -> Result<(), StateError> {
         if !batch.is_empty() {
-            let mut state = OverlaidStore { store: &self.store, overlay: &mut self.overlay };
-            self.task.restore(batch, &mut Unit { state: &mut state, outputs: &mut self.dropped })?;
+            let mut state = OverlaidStore {
+                store: &self.store,
+                overlay: &mut self.overlay,
+            };
+            self.task.restore(
+                batch,
+                &mut Unit {
+                    state: &mut state,
+                    outputs: &mut self.dropped,
+                },
+            )?;
         }
         self.finish_silently(batch, position, now_ms)
     }
 
     /// Brings the store over a batch of the input that was processed and committed before, and to
     /// `position`: what comes of it is in the log already.
-    pub(crate) fn process_again(&mut self, batch: &RecordBatch, position: Position, now_ms: i64) -> Result<(), StateError> {
+    pub(crate) fn process_again(
+        &mut self,
+        batch: &RecordBatch,
+        position: Position,
+        now_ms: i64,
+    ) -> Result<(), StateError> {
         if !batch.is_empty() {
             let mut dropped = std::mem::take(&mut self.dropped);
             self.process(batch, &mut dropped)?;
@@ -82,7 +126,12 @@ impl StatefulTask {
         self.finish_silently(batch, position, now_ms)
     }
 
-    fn finish_silently(&mut self, batch: &RecordBatch, position: Position, now_ms: i64) -> Result<(), StateError> {
+    fn finish_silently(
+        &mut self,
+        batch: &RecordBatch,
+        position: Position,
+        now_ms: i64,
+    ) -> Result<(), StateError> {
         if !batch.is_empty() {
             let mut dropped = std::mem::take(&mut self.dropped);
             self.finish(&mut dropped)?;
@@ -119,7 +168,13 @@ pub(crate) struct Unbalanced {
 
 impl RunningTask {
     pub(crate) fn new(partition: TopicPartition, task: StatefulTask, position: i64) -> Self {
-        Self { partition, task, committed: position, position, records: 0 }
+        Self {
+            partition,
+            task,
+            committed: position,
+            position,
+            records: 0,
+        }
     }
 
     /// Takes a batch into the unit of work.
@@ -133,7 +188,10 @@ impl RunningTask {
         self.task.process(batch, outputs)?;
         let outcomes = &self.task.outcomes;
         if outcomes.len() != batch.len() {
-            return Ok(Err(Unbalanced { records: batch.len(), outcomes: outcomes.len() }));
+            return Ok(Err(Unbalanced {
+                records: batch.len(),
+                outcomes: outcomes.len(),
+            }));
         }
         for (record, outcome) in batch.iter().zip(outcomes) {
             match outcome {
@@ -172,7 +230,8 @@ impl RunningTask {
 
     /// The log has the unit of work: the store takes it too. Returns how many records it had.
     pub(crate) fn commit(&mut self, now_ms: i64) -> Result<u64, StateError> {
-        self.task.commit(Position::Input(self.position), self.records, now_ms)?;
+        self.task
+            .commit(Position::Input(self.position), self.records, now_ms)?;
         self.committed = self.position;
         Ok(std::mem::take(&mut self.records))
     }

@@ -67,16 +67,25 @@ impl TopicSettings {
     /// The way of records into the topic.
     #[must_use]
     pub fn route(&self, topic: &Topic) -> Route {
-        Route { topic: self.name(topic), partitions: self.partitions(topic) }
+        Route {
+            topic: self.name(topic),
+            partitions: self.partitions(topic),
+        }
     }
 
     /// How the topic is to be in the log.
     #[must_use]
     pub fn config(&self, topic: &Topic) -> TopicConfig {
         let cleanup = match topic.cleanup {
-            Cleanup::Compact => CleanupPolicy::Compact { tombstone_retention_ms: self.tombstone_retention_ms },
+            Cleanup::Compact => CleanupPolicy::Compact {
+                tombstone_retention_ms: self.tombstone_retention_ms,
+            },
             Cleanup::Delete { retention_ms } => CleanupPolicy::Delete {
-                retention_ms: self.retention_ms.get(topic.name).copied().unwrap_or(retention_ms),
+                retention_ms: self
+                    .retention_ms
+                    .get(topic.name)
+                    .copied()
+                    .unwrap_or(retention_ms),
             },
         };
         TopicConfig {
@@ -93,6 +102,9 @@ impl TopicSettings {
         TOPICS.iter().map(|topic| self.config(topic)).collect()
     }
 }
+
+/// Writes a record's value to the end of the buffer it is given, and nothing else.
+pub type WriteValue<'a> = &'a mut dyn FnMut(&mut Vec<u8>);
 
 /// The way of records into a topic: the key decides the partition.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -119,7 +131,8 @@ impl Route {
     /// Every partition of the topic.
     pub fn all(&self) -> impl Iterator<Item = TopicPartition> + use<> {
         let topic = Arc::clone(&self.topic);
-        (0..self.partitions).map(move |partition| TopicPartition::new(Arc::clone(&topic), partition))
+        (0..self.partitions)
+            .map(move |partition| TopicPartition::new(Arc::clone(&topic), partition))
     }
 
     /// Adds a record to `outputs`, in the partition of its key. `value` writes the value to the end
@@ -128,18 +141,26 @@ impl Route {
         &self,
         outputs: &mut OutputBatch,
         key: &str,
-        value: Option<&mut dyn FnMut(&mut Vec<u8>)>,
+        value: Option<WriteValue<'_>>,
         headers: impl IntoIterator<Item = Header<'h>>,
     ) {
         let key = key.as_bytes();
-        outputs.push(&self.topic, self.partition_for(key), Some(key), value, headers);
+        outputs.push(
+            &self.topic,
+            self.partition_for(key),
+            Some(key),
+            value,
+            headers,
+        );
     }
 }
 
 #[cfg(test)]
 mod tests {
     use rollcall_eventlog::{CleanupPolicy, Header, OutputBatch};
-    use rollcall_schemas::catalogue::{DEAD_LETTERS, ENGAGEMENT_ATTENDANCE, LEASES, TOPICS, ZOOM_RAW};
+    use rollcall_schemas::catalogue::{
+        DEAD_LETTERS, ENGAGEMENT_ATTENDANCE, LEASES, TOPICS, ZOOM_RAW,
+    };
 
     use super::{DAY_MS, TopicSettings};
 
@@ -157,30 +178,80 @@ mod tests {
         let settings = settings();
         let configs = settings.configs();
         assert_eq!(configs.len(), TOPICS.len());
-        let of = |name: &str| configs.iter().find(|config| &*config.name == name).expect("catalogued");
+        let of = |name: &str| {
+            configs
+                .iter()
+                .find(|config| &*config.name == name)
+                .expect("catalogued")
+        };
         let raw = of("acme.zoom.raw");
         assert_eq!((raw.partitions, raw.replication), (4, 3));
-        assert_eq!(raw.cleanup, CleanupPolicy::Delete { retention_ms: DAY_MS });
-        assert_eq!(of("acme.rollcall.dead-letters").cleanup, CleanupPolicy::Delete { retention_ms: 90 * DAY_MS });
-        assert_eq!(of("acme.zoom.events").cleanup, CleanupPolicy::Compact { tombstone_retention_ms: 30 * DAY_MS });
+        assert_eq!(
+            raw.cleanup,
+            CleanupPolicy::Delete {
+                retention_ms: DAY_MS
+            }
+        );
+        assert_eq!(
+            of("acme.rollcall.dead-letters").cleanup,
+            CleanupPolicy::Delete {
+                retention_ms: 90 * DAY_MS
+            }
+        );
+        assert_eq!(
+            of("acme.zoom.events").cleanup,
+            CleanupPolicy::Compact {
+                tombstone_retention_ms: 30 * DAY_MS
+            }
+        );
         assert_eq!(of("acme.rollcall.leases").partitions, 1);
         assert_eq!(settings.route(&LEASES).partitions, 1);
         assert_eq!(&*settings.name(&DEAD_LETTERS), "acme.rollcall.dead-letters");
-        assert_eq!(settings.route(&ZOOM_RAW).all().map(|p| p.to_string()).last().as_deref(), Some("acme.zoom.raw[3]"));
+        assert_eq!(
+            settings
+                .route(&ZOOM_RAW)
+                .all()
+                .map(|p| p.to_string())
+                .last()
+                .as_deref(),
+            Some("acme.zoom.raw[3]")
+        );
     }
 
     #[test]
     fn the_part_before_the_space_decides_the_partition() {
         let route = settings().route(&ENGAGEMENT_ATTENDANCE);
         let mut outputs = OutputBatch::default();
-        route.push(&mut outputs, "ann@example.com 1", Some(&mut |out| out.push(7)), []);
-        route.push(&mut outputs, "ann@example.com 2", None, [Header { name: "version", value: b"2" }]);
+        route.push(
+            &mut outputs,
+            "ann@example.com 1",
+            Some(&mut |out| out.push(7)),
+            [],
+        );
+        route.push(
+            &mut outputs,
+            "ann@example.com 2",
+            None,
+            [Header {
+                name: "version",
+                value: b"2",
+            }],
+        );
         let expected = route.partition_for(b"ann@example.com");
-        let all: Vec<_> = outputs.iter().map(|o| (o.partition, o.key, o.value)).collect();
-        assert_eq!(all, [
-            (expected, Some(&b"ann@example.com 1"[..]), Some(&[7_u8][..])),
-            (expected, Some(b"ann@example.com 2"), None),
-        ]);
-        assert!((0..100).any(|id| route.partition_for(format!("{id}@example.com").as_bytes()) != expected));
+        let all: Vec<_> = outputs
+            .iter()
+            .map(|o| (o.partition, o.key, o.value))
+            .collect();
+        assert_eq!(
+            all,
+            [
+                (expected, Some(&b"ann@example.com 1"[..]), Some(&[7_u8][..])),
+                (expected, Some(b"ann@example.com 2"), None),
+            ]
+        );
+        assert!(
+            (0..100)
+                .any(|id| route.partition_for(format!("{id}@example.com").as_bytes()) != expected)
+        );
     }
 }

@@ -72,7 +72,12 @@ pub fn group(topics: &TopicSettings, stage: &str) -> Arc<str> {
     topics.prefixed(&format!("rollcall-{stage}"))
 }
 
-fn run(log: &Arc<dyn EventLog>, stage: &Arc<dyn Stage>, config: &WorkerConfig, shutdown: &Shutdown) -> Result<(), RuntimeError> {
+fn run(
+    log: &Arc<dyn EventLog>,
+    stage: &Arc<dyn Stage>,
+    config: &WorkerConfig,
+    shutdown: &Shutdown,
+) -> Result<(), RuntimeError> {
     let input = config.topics.prefixed(stage.input());
     check_partitions(log.as_ref(), stage.as_ref(), &config.topics)?;
     let group = group(&config.topics, stage.name());
@@ -95,11 +100,18 @@ fn run(log: &Arc<dyn EventLog>, stage: &Arc<dyn Stage>, config: &WorkerConfig, s
         };
         let end = match log.join(member) {
             Ok(member) => Session::new(member, &with, &dead_letters, config, shutdown).run()?,
-            Err(error) if error.is_retriable() => End::Rejoin { reason: error.to_string() },
+            Err(error) if error.is_retriable() => End::Rejoin {
+                reason: error.to_string(),
+            },
             Err(error) => return Err(error.into()),
         };
         if let End::Rejoin { reason } = end {
-            tracing::warn!(stage = stage.name(), instance = config.instance, reason, "joining the group anew");
+            tracing::warn!(
+                stage = stage.name(),
+                instance = config.instance,
+                reason,
+                "joining the group anew"
+            );
             let _ = shutdown.wait(PAUSE);
         }
     }
@@ -107,19 +119,32 @@ fn run(log: &Arc<dyn EventLog>, stage: &Arc<dyn Stage>, config: &WorkerConfig, s
 }
 
 /// A task is rebuilt from its own partition of the view, so there must be as many.
-fn check_partitions(log: &dyn EventLog, stage: &dyn Stage, topics: &TopicSettings) -> Result<(), RuntimeError> {
+fn check_partitions(
+    log: &dyn EventLog,
+    stage: &dyn Stage,
+    topics: &TopicSettings,
+) -> Result<(), RuntimeError> {
     let of = |topic: &str| {
         let topic = topics.prefixed(topic).to_string();
         match log.partitions(&topic)? {
             Some(partitions) => Ok((topic, partitions)),
-            None => Err(RuntimeError::NoTopic { stage: stage.name(), topic }),
+            None => Err(RuntimeError::NoTopic {
+                stage: stage.name(),
+                topic,
+            }),
         }
     };
     let (input, input_partitions) = of(stage.input())?;
     if let View::Output(view) = stage.view() {
         let (view, view_partitions) = of(view)?;
         if view_partitions != input_partitions {
-            return Err(RuntimeError::Partitions { stage: stage.name(), view, view_partitions, input, input_partitions });
+            return Err(RuntimeError::Partitions {
+                stage: stage.name(),
+                view,
+                view_partitions,
+                input,
+                input_partitions,
+            });
         }
     }
     Ok(())

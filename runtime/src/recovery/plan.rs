@@ -73,7 +73,9 @@ pub(crate) struct Known<'a> {
 
 /// Decides what a store with this stamp needs.
 pub(crate) fn plan(stamp: Option<&Stamp>, known: &Known<'_>) -> Plan {
-    let Some(stamp) = stamp else { return Plan::Rebuild(Reason::Version) };
+    let Some(stamp) = stamp else {
+        return Plan::Rebuild(Reason::Version);
+    };
     if stamp.state_version != known.state_version {
         return Plan::Rebuild(Reason::Version);
     }
@@ -84,11 +86,17 @@ pub(crate) fn plan(stamp: Option<&Stamp>, known: &Known<'_>) -> Plan {
     let too_long_away = away_ms > known.longest_away_ms;
     match (stamp.position, known.view) {
         (Position::Input(from), _) if from > known.target => Plan::Rebuild(Reason::Ahead),
-        (Position::Input(from), _) if from < known.target && from < known.input_start => Plan::Rebuild(Reason::Behind),
-        (Position::Input(from), _) if from < known.target && too_long_away => Plan::Rebuild(Reason::Away),
+        (Position::Input(from), _) if from < known.target && from < known.input_start => {
+            Plan::Rebuild(Reason::Behind)
+        }
+        (Position::Input(from), _) if from < known.target && too_long_away => {
+            Plan::Rebuild(Reason::Away)
+        }
         (Position::Input(from), _) => Plan::CatchUp { from },
         (Position::Rebuilding(from), Some(view)) if from > view.end => Plan::Rebuild(Reason::Ahead),
-        (Position::Rebuilding(from), Some(view)) if from < view.start => Plan::Rebuild(Reason::Behind),
+        (Position::Rebuilding(from), Some(view)) if from < view.start => {
+            Plan::Rebuild(Reason::Behind)
+        }
         (Position::Rebuilding(_), Some(_)) if too_long_away => Plan::Rebuild(Reason::Away),
         (Position::Rebuilding(from), Some(_)) => Plan::GoOn { from },
         (Position::Rebuilding(_), None) => Plan::Rebuild(Reason::Source),
@@ -113,7 +121,12 @@ mod tests {
     };
 
     fn of(position: Position) -> Stamp {
-        Stamp { state_version: 2, position, committed_at_ms: 49_500, source: KNOWN.source.into() }
+        Stamp {
+            state_version: 2,
+            position,
+            committed_at_ms: 49_500,
+            source: KNOWN.source.into(),
+        }
     }
 
     fn planned(stamp: &Stamp) -> Plan {
@@ -122,35 +135,89 @@ mod tests {
 
     #[test]
     fn a_store_catches_up_or_is_rebuilt() {
-        assert_eq!(planned(&of(Position::Input(60))), Plan::CatchUp { from: 60 });
-        assert_eq!(planned(&of(Position::Input(40))), Plan::CatchUp { from: 40 });
-        assert_eq!(planned(&of(Position::Input(39))), Plan::Rebuild(Reason::Behind));
-        assert_eq!(planned(&of(Position::Input(100))), Plan::CatchUp { from: 100 });
-        assert_eq!(planned(&of(Position::Input(101))), Plan::Rebuild(Reason::Ahead));
-        let of_other_version = Stamp { state_version: 1, ..of(Position::Input(60)) };
+        assert_eq!(
+            planned(&of(Position::Input(60))),
+            Plan::CatchUp { from: 60 }
+        );
+        assert_eq!(
+            planned(&of(Position::Input(40))),
+            Plan::CatchUp { from: 40 }
+        );
+        assert_eq!(
+            planned(&of(Position::Input(39))),
+            Plan::Rebuild(Reason::Behind)
+        );
+        assert_eq!(
+            planned(&of(Position::Input(100))),
+            Plan::CatchUp { from: 100 }
+        );
+        assert_eq!(
+            planned(&of(Position::Input(101))),
+            Plan::Rebuild(Reason::Ahead)
+        );
+        let of_other_version = Stamp {
+            state_version: 1,
+            ..of(Position::Input(60))
+        };
         assert_eq!(planned(&of_other_version), Plan::Rebuild(Reason::Version));
         assert_eq!(plan(None, &KNOWN), Plan::Rebuild(Reason::Version));
-        let of_other_log = Stamp { source: "other".into(), ..of(Position::Input(60)) };
+        let of_other_log = Stamp {
+            source: "other".into(),
+            ..of(Position::Input(60))
+        };
         assert_eq!(planned(&of_other_log), Plan::Rebuild(Reason::Source));
     }
 
     #[test]
     fn a_store_that_missed_nothing_was_not_away() {
-        let old = |position| Stamp { committed_at_ms: 48_999, ..of(position) };
-        assert_eq!(planned(&old(Position::Input(60))), Plan::Rebuild(Reason::Away));
-        assert_eq!(planned(&old(Position::Input(100))), Plan::CatchUp { from: 100 });
-        assert_eq!(planned(&old(Position::Rebuilding(60))), Plan::Rebuild(Reason::Away));
-        let from_the_future = Stamp { committed_at_ms: i64::MAX, ..of(Position::Input(60)) };
+        let old = |position| Stamp {
+            committed_at_ms: 48_999,
+            ..of(position)
+        };
+        assert_eq!(
+            planned(&old(Position::Input(60))),
+            Plan::Rebuild(Reason::Away)
+        );
+        assert_eq!(
+            planned(&old(Position::Input(100))),
+            Plan::CatchUp { from: 100 }
+        );
+        assert_eq!(
+            planned(&old(Position::Rebuilding(60))),
+            Plan::Rebuild(Reason::Away)
+        );
+        let from_the_future = Stamp {
+            committed_at_ms: i64::MAX,
+            ..of(Position::Input(60))
+        };
         assert_eq!(planned(&from_the_future), Plan::CatchUp { from: 60 });
     }
 
     #[test]
     fn a_rebuild_goes_on_where_it_was_interrupted() {
-        assert_eq!(planned(&of(Position::Rebuilding(10))), Plan::GoOn { from: 10 });
-        assert_eq!(planned(&of(Position::Rebuilding(70))), Plan::GoOn { from: 70 });
-        assert_eq!(planned(&of(Position::Rebuilding(9))), Plan::Rebuild(Reason::Behind));
-        assert_eq!(planned(&of(Position::Rebuilding(71))), Plan::Rebuild(Reason::Ahead));
-        let of_the_input = Known { view: None, ..KNOWN };
-        assert_eq!(plan(Some(&of(Position::Rebuilding(60))), &of_the_input), Plan::Rebuild(Reason::Source));
+        assert_eq!(
+            planned(&of(Position::Rebuilding(10))),
+            Plan::GoOn { from: 10 }
+        );
+        assert_eq!(
+            planned(&of(Position::Rebuilding(70))),
+            Plan::GoOn { from: 70 }
+        );
+        assert_eq!(
+            planned(&of(Position::Rebuilding(9))),
+            Plan::Rebuild(Reason::Behind)
+        );
+        assert_eq!(
+            planned(&of(Position::Rebuilding(71))),
+            Plan::Rebuild(Reason::Ahead)
+        );
+        let of_the_input = Known {
+            view: None,
+            ..KNOWN
+        };
+        assert_eq!(
+            plan(Some(&of(Position::Rebuilding(60))), &of_the_input),
+            Plan::Rebuild(Reason::Source)
+        );
     }
 }

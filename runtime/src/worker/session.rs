@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use rollcall_eventlog::{CommitError, LogError, Member, Polled, RecordBatch, TopicPartition, UnitOfWork};
+use rollcall_eventlog::{
+    CommitError, LogError, Member, Polled, RecordBatch, TopicPartition, UnitOfWork,
+};
 
 use super::{PAUSE, WorkerConfig};
 use crate::dead_letter::DeadLetters;
@@ -73,7 +75,11 @@ impl<'a> Session<'a> {
         config: &'a WorkerConfig,
         shutdown: &'a Shutdown,
     ) -> Self {
-        let open = OpenUnit { work: UnitOfWork::default(), tally: Tally::default(), pace: Pace::new(config.commit) };
+        let open = OpenUnit {
+            work: UnitOfWork::default(),
+            tally: Tally::default(),
+            pace: Pace::new(config.commit),
+        };
         Self {
             member,
             with,
@@ -97,7 +103,8 @@ impl<'a> Session<'a> {
         let stage = self.stage();
         let result = result.and_then(|end| {
             for task in running {
-                task.close().map_err(|source| RuntimeError::State { stage, source })?;
+                task.close()
+                    .map_err(|source| RuntimeError::State { stage, source })?;
             }
             Ok(end)
         });
@@ -112,7 +119,11 @@ impl<'a> Session<'a> {
         while !self.shutdown.is_requested() {
             self.recover()?;
             let now = Instant::now();
-            let wait = if self.recovering.is_empty() { self.open.pace.wait(now) } else { Duration::ZERO };
+            let wait = if self.recovering.is_empty() {
+                self.open.pace.wait(now)
+            } else {
+                Duration::ZERO
+            };
             let polled = match self.member.poll(self.config.commit.batch_records, wait) {
                 Ok(polled) => polled,
                 Err(error) if error.is_retriable() => {
@@ -159,7 +170,12 @@ impl<'a> Session<'a> {
             return Ok(Next::InThisSession);
         }
         let taken = task
-            .process(batch, &mut self.open.work.outputs, self.dead_letters, &mut self.open.tally)
+            .process(
+                batch,
+                &mut self.open.work.outputs,
+                self.dead_letters,
+                &mut self.open.tally,
+            )
             .map_err(|source| RuntimeError::State { stage, source })?;
         if let Err(unbalanced) = taken {
             return Err(RuntimeError::Outcomes {
@@ -172,29 +188,50 @@ impl<'a> Session<'a> {
         }
         let now = Instant::now();
         self.open.pace.added(batch.len(), now);
-        if self.open.pace.is_full(self.open.work.outputs.bytes(), now) { self.commit() } else { Ok(Next::InThisSession) }
+        if self.open.pace.is_full(self.open.work.outputs.bytes(), now) {
+            self.commit()
+        } else {
+            Ok(Next::InThisSession)
+        }
     }
 
     /// There was nothing to read.
     fn idle(&mut self) -> Result<Next, RuntimeError> {
         let now = Instant::now();
         let due = self.open.pace.is_due_when_drained(now)
-            || (self.anything_to_commit() && !self.open.pace.is_open() && self.open.pace.is_due_when_idle(now));
-        let next = if due { self.commit()? } else { Next::InThisSession };
+            || (self.anything_to_commit()
+                && !self.open.pace.is_open()
+                && self.open.pace.is_due_when_idle(now));
+        let next = if due {
+            self.commit()?
+        } else {
+            Next::InThisSession
+        };
         self.ask_lag()?;
         Ok(next)
     }
 
-    fn assigned(&mut self, partitions: Vec<(TopicPartition, Option<i64>)>) -> Result<(), RuntimeError> {
-        self.config.status.worker(&self.config.instance, WorkerState::Running);
+    fn assigned(
+        &mut self,
+        partitions: Vec<(TopicPartition, Option<i64>)>,
+    ) -> Result<(), RuntimeError> {
+        self.config
+            .status
+            .worker(&self.config.instance, WorkerState::Running);
         for (partition, committed) in partitions {
             let number = partition.partition;
-            tracing::info!(stage = self.stage(), partition = number, committed, "assigned");
+            tracing::info!(
+                stage = self.stage(),
+                partition = number,
+                committed,
+                "assigned"
+            );
             if self.running.contains_key(&number) {
                 self.lost(std::slice::from_ref(&partition))?;
             }
             self.config.status.assigned(number, committed);
-            self.recovering.insert(number, Recovery::new(partition, committed));
+            self.recovering
+                .insert(number, Recovery::new(partition, committed));
         }
         Ok(())
     }
@@ -204,7 +241,10 @@ impl<'a> Session<'a> {
         let mut done = Vec::new();
         for (number, recovery) in &mut self.recovering {
             match recovery.step(self.with) {
-                Ok(Step::Restoring { restored, remaining }) => {
+                Ok(Step::Restoring {
+                    restored,
+                    remaining,
+                }) => {
                     self.config.status.recovering(*number, restored, remaining);
                 }
                 Ok(Step::Done(task)) => done.push(*task),
@@ -242,7 +282,11 @@ impl<'a> Session<'a> {
     /// rest of it, so all of it is dropped.
     fn lost(&mut self, partitions: &[TopicPartition]) -> Result<(), RuntimeError> {
         let lost = |task: &RunningTask| partitions.contains(&task.partition);
-        if self.running.values().any(|task| lost(task) && task.has_records()) {
+        if self
+            .running
+            .values()
+            .any(|task| lost(task) && task.has_records())
+        {
             self.abort(partitions)?;
         }
         self.close(partitions)
@@ -250,7 +294,11 @@ impl<'a> Session<'a> {
 
     fn close(&mut self, partitions: &[TopicPartition]) -> Result<(), RuntimeError> {
         for partition in partitions {
-            tracing::info!(stage = self.stage(), partition = partition.partition, "gone");
+            tracing::info!(
+                stage = self.stage(),
+                partition = partition.partition,
+                "gone"
+            );
             self.config.status.gone(partition.partition);
             self.recovering.remove(&partition.partition);
             if let Some(task) = self.running.remove(&partition.partition) {
@@ -273,16 +321,29 @@ impl<'a> Session<'a> {
             if task.has_records() {
                 task.finish(&mut self.open.work.outputs).map_err(state)?;
             }
-            self.open.work.offsets.push((task.partition.clone(), task.position()));
+            self.open
+                .work
+                .offsets
+                .push((task.partition.clone(), task.position()));
         }
         match self.member.commit(&self.open.work) {
             Ok(()) => {
                 let now_ms = self.with.clock.now_ms();
                 for task in self.running.values_mut().filter(|task| task.has_moved()) {
                     let records = task.commit(now_ms).map_err(state)?;
-                    self.config.status.committed(task.partition.partition, task.committed(), records, now_ms);
+                    self.config.status.committed(
+                        task.partition.partition,
+                        task.committed(),
+                        records,
+                        now_ms,
+                    );
                 }
-                metric::committed(stage, &self.open.tally, self.open.work.outputs.len(), began.elapsed());
+                metric::committed(
+                    stage,
+                    &self.open.tally,
+                    self.open.work.outputs.len(),
+                    began.elapsed(),
+                );
                 self.open.close();
                 if self.lag_asked_at.is_none_or(|at| at.elapsed() >= LAG_EVERY) {
                     self.ask_lag()?;
@@ -291,7 +352,11 @@ impl<'a> Session<'a> {
             }
             Err(CommitError::Aborted { reason }) => {
                 metric::not_committed(stage, "aborted");
-                tracing::warn!(stage, reason, "the unit of work was aborted, and is done again");
+                tracing::warn!(
+                    stage,
+                    reason,
+                    "the unit of work was aborted, and is done again"
+                );
                 self.abort(&[])?;
                 Ok(Next::InThisSession)
             }
@@ -359,7 +424,10 @@ impl<'a> Session<'a> {
 
     /// Calls the member until it does not fail for a reason that may pass. A partition that is gone
     /// already is not worth stopping for: the next poll says so.
-    fn patiently(&mut self, mut call: impl FnMut(&mut dyn Member) -> Result<(), LogError>) -> Result<(), RuntimeError> {
+    fn patiently(
+        &mut self,
+        mut call: impl FnMut(&mut dyn Member) -> Result<(), LogError>,
+    ) -> Result<(), RuntimeError> {
         loop {
             match call(self.member.as_mut()) {
                 Err(error) if error.is_retriable() && !self.shutdown.is_requested() => {
@@ -380,6 +448,9 @@ impl<'a> Session<'a> {
     }
 
     fn state(&self, source: StateError) -> RuntimeError {
-        RuntimeError::State { stage: self.stage(), source }
+        RuntimeError::State {
+            stage: self.stage(),
+            source,
+        }
     }
 }

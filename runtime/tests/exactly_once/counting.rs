@@ -13,11 +13,19 @@ pub(crate) const INPUT: &str = "in";
 pub(crate) const EVENTS: &str = "events";
 pub(crate) const PARTITIONS: u32 = 3;
 
-/// The topics that the stages need, beside the dead letters.
-pub(crate) fn topics(dead_letters: TopicConfig) -> Vec<TopicConfig> {
-    let topic = |name: &str, cleanup| TopicConfig { name: name.into(), partitions: PARTITIONS, replication: 1, cleanup };
-    let keep = CleanupPolicy::Delete { retention_ms: 1 << 50 };
-    vec![topic(INPUT, keep), topic(EVENTS, keep), topic("rows-count", keep), topic("rows-total", keep), dead_letters]
+/// The topics of the stages.
+pub(crate) fn topics() -> Vec<TopicConfig> {
+    let topic = |name: &str| TopicConfig {
+        name: name.into(),
+        partitions: PARTITIONS,
+        replication: 1,
+        cleanup: CleanupPolicy::Delete {
+            retention_ms: 1 << 50,
+        },
+    };
+    [INPUT, EVENTS, "rows-count", "rows-total"]
+        .map(topic)
+        .to_vec()
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -58,7 +66,11 @@ impl Stage for Counting {
     }
 
     fn task(&self, partition: u32) -> Box<dyn Task> {
-        Box::new(CountingTask { stage: *self, partition, rows: BTreeMap::new() })
+        Box::new(CountingTask {
+            stage: *self,
+            partition,
+            rows: BTreeMap::new(),
+        })
     }
 }
 
@@ -83,7 +95,10 @@ impl Row {
 
     fn decode(bytes: &[u8]) -> Self {
         let (count, hash) = bytes.split_at(8);
-        Self { count: u64::from_le_bytes(count.try_into().unwrap()), hash: u64::from_le_bytes(hash.try_into().unwrap()) }
+        Self {
+            count: u64::from_le_bytes(count.try_into().unwrap()),
+            hash: u64::from_le_bytes(hash.try_into().unwrap()),
+        }
     }
 }
 
@@ -98,7 +113,10 @@ struct CountingTask {
 pub(crate) fn judge<'a>(record: &RecordRef<'a>) -> Result<&'a [u8], Outcome> {
     match record.value {
         None | Some(b"") => Err(Outcome::Ignored("empty")),
-        Some([b'!', ..]) => Err(Outcome::Rejected(Rejection { class: "shout", message: "begins with an exclamation mark".into() })),
+        Some([b'!', ..]) => Err(Outcome::Rejected(Rejection {
+            class: "shout",
+            message: "begins with an exclamation mark".into(),
+        })),
         Some(value) => Ok(value),
     }
 }
@@ -112,9 +130,17 @@ fn seen_key(value: &[u8]) -> Vec<u8> {
 }
 
 impl CountingTask {
-    fn take(&mut self, key: &[u8], value: &[u8], state: &mut dyn StateView) -> Result<(), StateError> {
+    fn take(
+        &mut self,
+        key: &[u8],
+        value: &[u8],
+        state: &mut dyn StateView,
+    ) -> Result<(), StateError> {
         if !self.rows.contains_key(key) {
-            let row = state.get(&row_key(key))?.map(|bytes| Row::decode(&bytes)).unwrap_or_default();
+            let row = state
+                .get(&row_key(key))?
+                .map(|bytes| Row::decode(&bytes))
+                .unwrap_or_default();
             self.rows.insert(key.to_vec(), row);
         }
         self.rows.get_mut(key).unwrap().take(value);
@@ -124,7 +150,12 @@ impl CountingTask {
 }
 
 impl Task for CountingTask {
-    fn process(&mut self, batch: &RecordBatch, unit: &mut Unit<'_>, outcomes: &mut Vec<Outcome>) -> Result<(), StateError> {
+    fn process(
+        &mut self,
+        batch: &RecordBatch,
+        unit: &mut Unit<'_>,
+        outcomes: &mut Vec<Outcome>,
+    ) -> Result<(), StateError> {
         for record in batch.iter() {
             let value = match judge(&record) {
                 Ok(value) => value,
@@ -148,13 +179,21 @@ impl Task for CountingTask {
     }
 
     fn restore(&mut self, batch: &RecordBatch, unit: &mut Unit<'_>) -> Result<(), StateError> {
-        batch.iter().try_for_each(|record| self.take(record.key.unwrap(), record.value.unwrap(), unit.state))
+        batch.iter().try_for_each(|record| {
+            self.take(record.key.unwrap(), record.value.unwrap(), unit.state)
+        })
     }
 
     fn finish(&mut self, unit: &mut Unit<'_>) -> Result<(), StateError> {
         for (key, row) in std::mem::take(&mut self.rows) {
             unit.state.put(&row_key(&key), row.encode());
-            push(unit.outputs, self.stage.rows(), self.partition, &key, &row.encode());
+            push(
+                unit.outputs,
+                self.stage.rows(),
+                self.partition,
+                &key,
+                &row.encode(),
+            );
         }
         Ok(())
     }
@@ -165,14 +204,23 @@ impl Task for CountingTask {
 }
 
 fn push(outputs: &mut OutputBatch, topic: &str, partition: u32, key: &[u8], value: &[u8]) {
-    outputs.push(&topic.into(), partition, Some(key), Some(&mut |out| out.extend_from_slice(value)), []);
+    outputs.push(
+        &topic.into(),
+        partition,
+        Some(key),
+        Some(&mut |out| out.extend_from_slice(value)),
+        [],
+    );
 }
+
+/// A key and a value.
+pub(crate) type Entry = (Vec<u8>, Vec<u8>);
 
 /// What must come of the input, by partition.
 #[derive(Debug, Default, Eq, PartialEq)]
 pub(crate) struct Truth {
     /// Key and value of each event, in order.
-    pub(crate) events: BTreeMap<u32, Vec<(Vec<u8>, Vec<u8>)>>,
+    pub(crate) events: BTreeMap<u32, Vec<Entry>>,
     /// Last value of each key.
     pub(crate) rows: BTreeMap<(u32, Vec<u8>), Vec<u8>>,
     /// Values of the dead letters, in order.
@@ -191,14 +239,23 @@ impl Truth {
             if value.first() == Some(&b'!') {
                 truth.dead.entry(*partition).or_default().push(value);
             } else if !value.is_empty() && seen.insert((*partition, value.clone())) {
-                rows.entry((*partition, key.clone())).or_default().take(&value);
+                rows.entry((*partition, key.clone()))
+                    .or_default()
+                    .take(&value);
                 let store = truth.stores.entry(*partition).or_default();
                 store.insert(seen_key(&value), Vec::new());
                 store.insert(row_key(&key), rows[&(*partition, key.clone())].encode());
-                truth.events.entry(*partition).or_default().push((key, value));
+                truth
+                    .events
+                    .entry(*partition)
+                    .or_default()
+                    .push((key, value));
             }
         }
-        truth.rows = rows.into_iter().map(|(at, row)| (at, row.encode())).collect();
+        truth.rows = rows
+            .into_iter()
+            .map(|(at, row)| (at, row.encode()))
+            .collect();
         truth
     }
 }

@@ -6,11 +6,20 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rollcall_eventlog::{
-    Appender, CommitError, EventLog, LogError, Member, MemberConfig, Offsets, Polled, Reader, TopicConfig,
-    TopicPartition, UnitOfWork,
+    Appender, CommitError, EventLog, LogError, Member, MemberConfig, Offsets, Polled, Reader,
+    RecordBatch, TopicConfig, TopicPartition, UnitOfWork,
 };
 
-/// What happens at a commit that has records.
+/// What is to fail.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Faults<'a> {
+    /// What happens at each commit, in order; afterwards all succeed.
+    pub(crate) commits: &'a [Fault],
+    /// After how many reads of a recovery the process is killed, for each start of it.
+    pub(crate) reads: &'a [usize],
+}
+
+/// What happens at a commit.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Fault {
     /// Nothing: it succeeds.
@@ -35,12 +44,31 @@ pub(crate) enum Fault {
 pub(crate) struct Disk {
     pub(crate) folder: PathBuf,
     killed: Mutex<bool>,
-    script: Mutex<VecDeque<Fault>>,
+    commits: Mutex<VecDeque<Fault>>,
+    reads: Mutex<VecDeque<usize>>,
 }
 
 impl Disk {
-    pub(crate) fn new(folder: PathBuf, script: &[Fault]) -> Self {
-        Self { folder, killed: Mutex::new(false), script: Mutex::new(script.iter().copied().collect()) }
+    pub(crate) fn new(folder: PathBuf, faults: &Faults<'_>) -> Self {
+        Self {
+            folder,
+            killed: Mutex::new(false),
+            commits: Mutex::new(faults.commits.iter().copied().collect()),
+            reads: Mutex::new(faults.reads.iter().copied().collect()),
+        }
+    }
+
+    /// Counts a read of a recovery; kills the process where it was the last that it has.
+    fn read(&self) {
+        let mut reads = self.reads.lock().unwrap();
+        match reads.front_mut() {
+            Some(0) => {
+                reads.pop_front();
+                self.kill();
+            }
+            Some(left) => *left -= 1,
+            None => {}
+        }
     }
 
     /// Keeps the files as they are now, beside the folder.
@@ -119,26 +147,60 @@ impl EventLog for FaultyLog {
     fn offsets(&self, partition: &TopicPartition) -> Result<Offsets, LogError> {
         self.inner.offsets(partition)
     }
-    fn offset_at(&self, partition: &TopicPartition, timestamp_ms: i64) -> Result<Option<i64>, LogError> {
+    fn offset_at(
+        &self,
+        partition: &TopicPartition,
+        timestamp_ms: i64,
+    ) -> Result<Option<i64>, LogError> {
         self.inner.offset_at(partition, timestamp_ms)
     }
-    fn committed(&self, group: &str, partitions: &[TopicPartition]) -> Result<Vec<Option<i64>>, LogError> {
+    fn committed(
+        &self,
+        group: &str,
+        partitions: &[TopicPartition],
+    ) -> Result<Vec<Option<i64>>, LogError> {
         self.inner.committed(group, partitions)
     }
     fn appender(&self) -> Result<Arc<dyn Appender>, LogError> {
         self.inner.appender()
     }
     fn join(&self, config: MemberConfig) -> Result<Box<dyn Member>, LogError> {
-        Ok(Box::new(FaultyMember { inner: self.inner.join(config)?, disk: Arc::clone(&self.disk), kill_at_poll: false }))
+        Ok(Box::new(FaultyMember {
+            inner: self.inner.join(config)?,
+            disk: Arc::clone(&self.disk),
+            kill_at_poll: false,
+        }))
     }
     fn reader(&self, from: &[(TopicPartition, i64)]) -> Result<Box<dyn Reader>, LogError> {
-        self.inner.reader(from)
+        Ok(Box::new(FaultyReader {
+            inner: self.inner.reader(from)?,
+            disk: Arc::clone(&self.disk),
+        }))
     }
     fn free_space(&self) -> Result<Option<u64>, LogError> {
         self.inner.free_space()
     }
     fn close(&self) -> Result<(), LogError> {
         self.inner.close()
+    }
+}
+
+struct FaultyReader {
+    inner: Box<dyn Reader>,
+    disk: Arc<Disk>,
+}
+
+impl Reader for FaultyReader {
+    fn poll(
+        &mut self,
+        max_records: usize,
+        timeout: Duration,
+    ) -> Result<Option<RecordBatch>, LogError> {
+        self.disk.read();
+        if self.disk.is_killed() {
+            return Err(killed());
+        }
+        self.inner.poll(max_records, timeout)
     }
 }
 
@@ -149,7 +211,9 @@ struct FaultyMember {
 }
 
 fn killed() -> LogError {
-    LogError::Closed { reason: Some("killed".into()) }
+    LogError::Closed {
+        reason: Some("killed".into()),
+    }
 }
 
 impl Member for FaultyMember {
@@ -181,7 +245,13 @@ impl Member for FaultyMember {
         if self.disk.is_killed() {
             return Err(killed().into());
         }
-        let fault = self.disk.script.lock().unwrap().pop_front().unwrap_or(Fault::None);
+        let fault = self
+            .disk
+            .commits
+            .lock()
+            .unwrap()
+            .pop_front()
+            .unwrap_or(Fault::None);
         let reason = format!("{fault:?}");
         match fault {
             Fault::None => self.inner.commit(unit),

@@ -1,13 +1,13 @@
-//! An event log in memory: the port as its documentation says, and no more. Where `gaps` is set every
-//! commit leaves a hole in the offsets of each partition it touches, as a cluster's markers do.
+//! An event log in memory, for what the embedded engine never does and a cluster does: partitions that
+//! are lost without asking, offsets with holes behind every commit, and retention at a word.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
 use rollcall_eventlog::{
-    Appender, CommitError, EventLog, Header, Headers, LogError, Member, MemberConfig, Offsets, Polled, Reader,
-    RecordBatch, RecordBatchBuilder, RecordRef, TopicConfig, TopicPartition, UnitOfWork,
+    Appender, CommitError, EventLog, Headers, LogError, Member, MemberConfig, Offsets, Polled,
+    Reader, RecordBatch, RecordBatchBuilder, RecordRef, TopicConfig, TopicPartition, UnitOfWork,
 };
 
 #[derive(Clone, Default)]
@@ -36,18 +36,12 @@ struct Partition {
     records: Vec<Record>,
 }
 
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct Record {
-    pub(crate) offset: i64,
-    pub(crate) key: Option<Vec<u8>>,
-    pub(crate) value: Option<Vec<u8>>,
+#[derive(Clone)]
+struct Record {
+    offset: i64,
+    key: Option<Vec<u8>>,
+    value: Option<Vec<u8>>,
     headers: Vec<u8>,
-}
-
-impl Record {
-    pub(crate) fn header(&self, name: &str) -> Option<String> {
-        Headers::from_encoded(&self.headers).get(name).map(|value| String::from_utf8(value.to_vec()).unwrap())
-    }
 }
 
 #[derive(Default)]
@@ -64,6 +58,7 @@ struct Group {
 }
 
 impl MemoryLog {
+    /// Where `gaps` is set, each commit leaves a hole in the offsets of every partition it touches.
     pub(crate) fn new(gaps: bool) -> Self {
         let log = Self::default();
         log.lock().gaps = gaps;
@@ -72,22 +67,6 @@ impl MemoryLog {
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.shared.inner.lock().unwrap()
-    }
-
-    pub(crate) fn append(&self, topic: &str, partition: u32, key: Option<&str>, value: Option<&str>) {
-        let mut headers = Vec::new();
-        Headers::encode_into(Header { name: "source", value: b"test" }, &mut headers);
-        let mut inner = self.lock();
-        let partition = inner.partitions.get_mut(&TopicPartition::new(topic, partition)).unwrap();
-        partition.push(key.map(str::as_bytes), value.map(str::as_bytes), headers);
-        drop(inner);
-        self.shared.changed.notify_all();
-    }
-
-    pub(crate) fn records(&self, topic: &str) -> Vec<(u32, Record)> {
-        let inner = self.lock();
-        let of_topic = inner.partitions.iter().filter(|(at, _)| &*at.topic == topic);
-        of_topic.flat_map(|(at, partition)| partition.records.iter().map(|record| (at.partition, record.clone()))).collect()
     }
 
     /// Drops all records of a partition below `start`, as retention does.
@@ -102,9 +81,18 @@ impl MemoryLog {
     pub(crate) fn time_out(&self, group: &str, instance: &str) {
         let mut inner = self.lock();
         let all: Vec<TopicPartition> = inner.partitions.keys().cloned().collect();
-        let Some(group) = inner.groups.get_mut(group) else { return };
-        let Some(member) = group.instances.get(instance).copied() else { return };
-        let lost: Vec<_> = group.owners.iter().filter(|(_, owner)| **owner == member).map(|(at, _)| at.clone()).collect();
+        let Some(group) = inner.groups.get_mut(group) else {
+            return;
+        };
+        let Some(member) = group.instances.get(instance).copied() else {
+            return;
+        };
+        let lost: Vec<_> = group
+            .owners
+            .iter()
+            .filter(|(_, owner)| **owner == member)
+            .map(|(at, _)| at.clone())
+            .collect();
         for at in &lost {
             group.owners.remove(at);
         }
@@ -120,29 +108,67 @@ impl MemoryLog {
         self.shared.changed.notify_all();
     }
 
+    /// Lets all other members come before this one when partitions are shared out.
+    pub(crate) fn put_last(&self, group: &str, instance: &str) {
+        let mut inner = self.lock();
+        let all: Vec<TopicPartition> = inner.partitions.keys().cloned().collect();
+        let group = inner.groups.get_mut(group).unwrap();
+        let member = group.instances[instance];
+        group.members.retain(|other| *other != member);
+        group.members.push(member);
+        group.share_out(&all);
+        drop(inner);
+        self.shared.changed.notify_all();
+    }
+
     /// Offsets of a group's input that no member has been given.
     pub(crate) fn unread(&self, group: &str) -> i64 {
         let inner = self.lock();
-        let Some(group) = inner.groups.get(group) else { return i64::MAX };
-        let ours = inner.partitions.iter().filter(|(at, _)| group.topics.contains(&at.topic));
-        ours.map(|(at, partition)| partition.end - group.read.get(at).copied().unwrap_or(0)).sum()
+        let Some(group) = inner.groups.get(group) else {
+            return i64::MAX;
+        };
+        let ours = inner
+            .partitions
+            .iter()
+            .filter(|(at, _)| group.topics.contains(&at.topic));
+        ours.map(|(at, partition)| partition.end - group.read.get(at).copied().unwrap_or(0))
+            .sum()
     }
 
     pub(crate) fn set_committed(&self, group: &str, partition: &TopicPartition, offset: i64) {
-        self.lock().groups.entry(group.to_owned()).or_default().committed.insert(partition.clone(), offset);
+        self.lock()
+            .groups
+            .entry(group.to_owned())
+            .or_default()
+            .committed
+            .insert(partition.clone(), offset);
     }
 }
 
 impl Partition {
     fn push(&mut self, key: Option<&[u8]>, value: Option<&[u8]>, headers: Vec<u8>) {
-        let record = Record { offset: self.end, key: key.map(<[u8]>::to_vec), value: value.map(<[u8]>::to_vec), headers };
+        let record = Record {
+            offset: self.end,
+            key: key.map(<[u8]>::to_vec),
+            value: value.map(<[u8]>::to_vec),
+            headers,
+        };
         self.records.push(record);
         self.end += 1;
     }
 
-    fn read(&self, at: &TopicPartition, from: i64, max: usize) -> Result<Option<RecordBatch>, LogError> {
+    fn read(
+        &self,
+        at: &TopicPartition,
+        from: i64,
+        max: usize,
+    ) -> Result<Option<RecordBatch>, LogError> {
         if from < self.start {
-            return Err(LogError::OutOfRange { partition: at.clone(), offset: from, start: self.start });
+            return Err(LogError::OutOfRange {
+                partition: at.clone(),
+                offset: from,
+                start: self.start,
+            });
         }
         if from >= self.end {
             return Ok(None);
@@ -172,18 +198,27 @@ impl Group {
         if self.members.is_empty() {
             return;
         }
-        let ours: Vec<_> = all.iter().filter(|at| self.topics.contains(&at.topic)).collect();
+        let ours: Vec<_> = all
+            .iter()
+            .filter(|at| self.topics.contains(&at.topic))
+            .collect();
         for (index, at) in ours.into_iter().enumerate() {
             let wanted = self.members[index % self.members.len()];
             match self.owners.get(at) {
                 None => {
                     self.owners.insert(at.clone(), wanted);
                     let committed = self.committed.get(at).copied();
-                    self.events.get_mut(&wanted).unwrap().push_back(Polled::Assigned(vec![(at.clone(), committed)]));
+                    self.events
+                        .get_mut(&wanted)
+                        .unwrap()
+                        .push_back(Polled::Assigned(vec![(at.clone(), committed)]));
                 }
                 Some(owner) if *owner != wanted && !self.leaving.contains(at) => {
                     self.leaving.push(at.clone());
-                    self.events.get_mut(owner).unwrap().push_back(Polled::Revoking(vec![at.clone()]));
+                    self.events
+                        .get_mut(owner)
+                        .unwrap()
+                        .push_back(Polled::Revoking(vec![at.clone()]));
                 }
                 Some(_) => {}
             }
@@ -209,31 +244,54 @@ impl EventLog for MemoryLog {
         let mut inner = self.lock();
         for topic in topics {
             for partition in 0..topic.partitions {
-                inner.partitions.entry(TopicPartition::new(Arc::clone(&topic.name), partition)).or_default();
+                inner
+                    .partitions
+                    .entry(TopicPartition::new(Arc::clone(&topic.name), partition))
+                    .or_default();
             }
         }
         Ok(())
     }
 
     fn partitions(&self, topic: &str) -> Result<Option<u32>, LogError> {
-        let count = self.lock().partitions.keys().filter(|at| &*at.topic == topic).count();
+        let count = self
+            .lock()
+            .partitions
+            .keys()
+            .filter(|at| &*at.topic == topic)
+            .count();
         Ok((count > 0).then_some(u32::try_from(count).unwrap()))
     }
 
     fn offsets(&self, partition: &TopicPartition) -> Result<Offsets, LogError> {
         let inner = self.lock();
-        let found = inner.partitions.get(partition).ok_or(LogError::UnknownPartition { partition: partition.clone() })?;
-        Ok(Offsets { start: found.start, end: found.end })
+        let found = inner
+            .partitions
+            .get(partition)
+            .ok_or(LogError::UnknownPartition {
+                partition: partition.clone(),
+            })?;
+        Ok(Offsets {
+            start: found.start,
+            end: found.end,
+        })
     }
 
     fn offset_at(&self, _: &TopicPartition, _: i64) -> Result<Option<i64>, LogError> {
         Ok(None)
     }
 
-    fn committed(&self, group: &str, partitions: &[TopicPartition]) -> Result<Vec<Option<i64>>, LogError> {
+    fn committed(
+        &self,
+        group: &str,
+        partitions: &[TopicPartition],
+    ) -> Result<Vec<Option<i64>>, LogError> {
         let inner = self.lock();
         let committed = inner.groups.get(group).map(|group| &group.committed);
-        Ok(partitions.iter().map(|at| committed.and_then(|committed| committed.get(at).copied())).collect())
+        Ok(partitions
+            .iter()
+            .map(|at| committed.and_then(|committed| committed.get(at).copied()))
+            .collect())
     }
 
     fn appender(&self) -> Result<Arc<dyn Appender>, LogError> {
@@ -256,11 +314,20 @@ impl EventLog for MemoryLog {
         group.share_out(&all);
         drop(inner);
         self.shared.changed.notify_all();
-        Ok(Box::new(MemoryMember { log: self.clone(), group: config.group, id: member, positions: BTreeMap::new(), last: None }))
+        Ok(Box::new(MemoryMember {
+            log: self.clone(),
+            group: config.group,
+            id: member,
+            positions: BTreeMap::new(),
+            last: None,
+        }))
     }
 
     fn reader(&self, from: &[(TopicPartition, i64)]) -> Result<Box<dyn Reader>, LogError> {
-        Ok(Box::new(MemoryReader { log: self.clone(), positions: from.to_vec() }))
+        Ok(Box::new(MemoryReader {
+            log: self.clone(),
+            positions: from.to_vec(),
+        }))
     }
 
     fn free_space(&self) -> Result<Option<u64>, LogError> {
@@ -308,7 +375,11 @@ impl MemoryMember {
             return Ok(Some(event));
         }
         let turn: Vec<TopicPartition> = {
-            let (mut before, mut after): (Vec<_>, Vec<_>) = self.positions.keys().cloned().partition(|at| self.last.as_ref().is_some_and(|last| at <= last));
+            let (mut before, mut after): (Vec<_>, Vec<_>) = self
+                .positions
+                .keys()
+                .cloned()
+                .partition(|at| self.last.as_ref().is_some_and(|last| at <= last));
             after.append(&mut before);
             after
         };
@@ -343,7 +414,9 @@ impl Member for MemoryMember {
         from.iter().try_for_each(|(at, offset)| {
             let inner = self.log.lock();
             if inner.groups[&self.group].owners.get(at) != Some(&self.id) {
-                return Err(LogError::NotAssigned { partition: at.clone() });
+                return Err(LogError::NotAssigned {
+                    partition: at.clone(),
+                });
             }
             self.positions.insert(at.clone(), *offset);
             Ok(())
@@ -383,16 +456,26 @@ impl Member for MemoryMember {
         let mut inner = self.log.lock();
         let group = &inner.groups[&self.group];
         if !group.members.contains(&self.id) {
-            return Err(CommitError::Fenced { reason: "another joined by this name".into() });
+            return Err(CommitError::Fenced {
+                reason: "another joined by this name".into(),
+            });
         }
-        if let Some((at, _)) = unit.offsets.iter().find(|(at, _)| group.topics.contains(&at.topic) && group.owners.get(at) != Some(&self.id)) {
-            return Err(CommitError::Aborted { reason: format!("{at} is another's") });
+        if let Some((at, _)) = unit.offsets.iter().find(|(at, _)| {
+            group.topics.contains(&at.topic) && group.owners.get(at) != Some(&self.id)
+        }) {
+            return Err(CommitError::Aborted {
+                reason: format!("{at} is another's"),
+            });
         }
         let gaps = inner.gaps;
         let mut touched = Vec::new();
         for output in unit.outputs.iter() {
             let at = TopicPartition::new(Arc::clone(output.topic), output.partition);
-            inner.partitions.get_mut(&at).unwrap().push(output.key, output.value, output.headers.encoded().to_vec());
+            inner.partitions.get_mut(&at).unwrap().push(
+                output.key,
+                output.value,
+                output.headers.encoded().to_vec(),
+            );
             touched.push(at);
         }
         touched.sort();
@@ -400,7 +483,12 @@ impl Member for MemoryMember {
         for at in touched.iter().filter(|_| gaps) {
             inner.partitions.get_mut(at).unwrap().end += 1;
         }
-        inner.groups.get_mut(&self.group).unwrap().committed.extend(unit.offsets.iter().cloned());
+        inner
+            .groups
+            .get_mut(&self.group)
+            .unwrap()
+            .committed
+            .extend(unit.offsets.iter().cloned());
         drop(inner);
         self.log.shared.changed.notify_all();
         Ok(())
@@ -409,7 +497,11 @@ impl Member for MemoryMember {
     fn leave(self: Box<Self>) {
         let mut inner = self.log.lock();
         let all: Vec<TopicPartition> = inner.partitions.keys().cloned().collect();
-        inner.groups.get_mut(&self.group).unwrap().remove(self.id, &all);
+        inner
+            .groups
+            .get_mut(&self.group)
+            .unwrap()
+            .remove(self.id, &all);
         drop(inner);
         self.log.shared.changed.notify_all();
     }

@@ -6,40 +6,54 @@ use std::time::Duration;
 
 use rollcall_eventlog::{EventLog, LogError, RecordBatch, TopicPartition};
 use rollcall_runtime::status::WorkerState;
-use rollcall_runtime::{Outcome, RuntimeError, Shutdown, Stage, StateError, Task, Unit, View, Worker};
+use rollcall_runtime::{
+    Outcome, RuntimeError, Shutdown, Stage, StateError, Task, Unit, View, Worker,
+};
 
 use crate::counting::{Counting, EVENTS, INPUT};
-use crate::faults::Disk;
-use crate::harness::{Cut, compare, config, feed, is_done, log, run};
-use crate::memory::MemoryLog;
+use crate::faults::{Disk, Faults};
+use crate::harness::{Cut, Engine, compare, config, feed, is_done, memory_log, records, run};
 
-const CUT: Cut = Cut { batch_records: 9, unit_records: 20, flush_records: 30 };
+const CUT: Cut = Cut {
+    batch_records: 9,
+    unit_records: 20,
+    flush_records: 30,
+};
 
 fn input(from: u32, to: u32) -> Vec<(u32, String, String)> {
-    (from..to).map(|n| (n % 3, format!("key-{}", n % 7), format!("value-{n}"))).collect()
+    (from..to)
+        .map(|n| (n % 3, format!("key-{}", n % 7), format!("value-{n}")))
+        .collect()
 }
 
-fn run_both(log: &MemoryLog, folder: &Path) {
+fn run_both(log: &Arc<dyn EventLog>, folder: &Path) {
     for stage in [Counting::Count, Counting::Total] {
-        run(log, stage, &Arc::new(Disk::new(folder.to_owned(), &[])), 1, CUT);
+        run(log, stage, &disk(folder), 1, CUT);
     }
+}
+
+fn disk(folder: &Path) -> Arc<Disk> {
+    Arc::new(Disk::new(folder.to_owned(), &Faults::default()))
 }
 
 /// Runs both stages over a first part of the input, does `harm` to the stores' folder, and runs them
 /// over the rest.
 fn harmed_in_between(harm: impl Fn(&Path)) {
-    let folder = tempfile::tempdir().unwrap();
-    let log = log(true);
-    let mut all = input(0, 100);
-    feed(&log, &all);
-    run_both(&log, folder.path());
-    harm(folder.path());
-    let more = input(80, 160);
-    feed(&log, &more);
-    all.extend(more);
-    run_both(&log, folder.path());
-    for stage in [Counting::Count, Counting::Total] {
-        compare(&log, stage, folder.path(), &all);
+    for engine in [Engine::Embedded, Engine::Memory { gaps: true }] {
+        let folder = tempfile::tempdir().unwrap();
+        let state = folder.path().join("state");
+        let log = engine.open(&folder.path().join("log"));
+        let mut all = input(0, 100);
+        feed(log.as_ref(), &all);
+        run_both(&log, &state);
+        harm(&state);
+        let more = input(80, 160);
+        feed(log.as_ref(), &more);
+        all.extend(more);
+        run_both(&log, &state);
+        for stage in [Counting::Count, Counting::Total] {
+            compare(log.as_ref(), stage, &state, &all);
+        }
     }
 }
 
@@ -69,16 +83,84 @@ fn a_store_of_another_format_is_rebuilt() {
 }
 
 #[test]
+fn an_interrupted_rebuild_goes_on() {
+    for engine in [Engine::Embedded, Engine::Memory { gaps: true }] {
+        let folder = tempfile::tempdir().unwrap();
+        let state = folder.path().join("state");
+        let log = engine.open(&folder.path().join("log"));
+        feed(log.as_ref(), &input(0, 300));
+        run_both(&log, &state);
+        std::fs::remove_dir_all(&state).unwrap();
+        feed(log.as_ref(), &input(250, 310));
+        for stage in [Counting::Count, Counting::Total] {
+            // Each start gets a little further: 34 reads of 9 records are needed.
+            let killed = Disk::new(
+                state.clone(),
+                &Faults {
+                    commits: &[],
+                    reads: &[7; 9],
+                },
+            );
+            run(&log, stage, &Arc::new(killed), 1, CUT);
+            compare(
+                log.as_ref(),
+                stage,
+                &state,
+                &[input(0, 300), input(250, 310)].concat(),
+            );
+        }
+    }
+}
+
+/// A version of the first stage that keeps another state.
+#[derive(Clone, Copy)]
+struct NextVersion;
+
+impl Stage for NextVersion {
+    fn name(&self) -> &'static str {
+        Counting::Count.name()
+    }
+    fn input(&self) -> &'static str {
+        Counting::Count.input()
+    }
+    fn view(&self) -> View {
+        Counting::Count.view()
+    }
+    fn state_version(&self) -> u32 {
+        2
+    }
+    fn task(&self, partition: u32) -> Box<dyn Task> {
+        Counting::Count.task(partition)
+    }
+}
+
+#[test]
+fn a_new_version_of_the_stage_rebuilds_its_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state");
+    let log = Engine::Embedded.open(&folder.path().join("log"));
+    feed(log.as_ref(), &input(0, 30));
+    run_both(&log, &state);
+    rocksdb::DB::open_default(state.join("count/0"))
+        .unwrap()
+        .put(b"row of the old version", b"")
+        .unwrap();
+    run(&log, NextVersion, &disk(&state), 1, CUT);
+    compare(log.as_ref(), Counting::Count, &state, &input(0, 30));
+}
+
+#[test]
 fn a_store_ahead_of_the_log_is_rebuilt() {
     let folder = tempfile::tempdir().unwrap();
-    let first = log(false);
-    feed(&first, &input(0, 100));
-    run_both(&first, folder.path());
-    let anew = log(false);
-    feed(&anew, &input(500, 530));
-    run_both(&anew, folder.path());
+    let state = folder.path().join("state");
+    let first = Engine::Embedded.open(&folder.path().join("log"));
+    feed(first.as_ref(), &input(0, 100));
+    run_both(&first, &state);
+    let anew = Engine::Embedded.open(&folder.path().join("log anew"));
+    feed(anew.as_ref(), &input(500, 530));
+    run_both(&anew, &state);
     for stage in [Counting::Count, Counting::Total] {
-        compare(&anew, stage, folder.path(), &input(500, 530));
+        compare(anew.as_ref(), stage, &state, &input(500, 530));
     }
 }
 
@@ -86,50 +168,80 @@ fn a_store_ahead_of_the_log_is_rebuilt() {
 fn a_store_that_the_input_no_longer_reaches_back_to_is_rebuilt_from_its_output() {
     let folder = tempfile::tempdir().unwrap();
     let old = tempfile::tempdir().unwrap();
-    let log = log(true);
-    feed(&log, &input(0, 30));
-    run(&log, Counting::Count, &Arc::new(Disk::new(old.path().to_owned(), &[])), 1, CUT);
-    feed(&log, &input(30, 90));
-    run(&log, Counting::Count, &Arc::new(Disk::new(folder.path().to_owned(), &[])), 1, CUT);
+    let memory = memory_log(true);
+    let log: Arc<dyn EventLog> = Arc::new(memory.clone());
+    feed(log.as_ref(), &input(0, 30));
+    run(&log, Counting::Count, &disk(old.path()), 1, CUT);
+    feed(log.as_ref(), &input(30, 90));
+    run(&log, Counting::Count, &disk(folder.path()), 1, CUT);
     for partition in 0..3 {
-        log.drop_below(&TopicPartition::new(INPUT, partition), 20);
+        memory.drop_below(&TopicPartition::new(INPUT, partition), 20);
     }
     // The first store, at offset 10, comes back from a backup.
-    feed(&log, &input(60, 120));
-    run(&log, Counting::Count, &Arc::new(Disk::new(old.path().to_owned(), &[])), 1, CUT);
+    feed(log.as_ref(), &input(60, 120));
+    run(&log, Counting::Count, &disk(old.path()), 1, CUT);
     let all = [input(0, 90), input(60, 120)].concat();
-    compare(&log, Counting::Count, old.path(), &all);
+    compare(log.as_ref(), Counting::Count, old.path(), &all);
 }
 
 /// Runs one worker until it stops by itself.
-fn stops(log: &MemoryLog, stage: Arc<dyn Stage>) -> RuntimeError {
+fn stops(log: &Arc<dyn EventLog>, stage: Arc<dyn Stage>) -> RuntimeError {
     let folder = tempfile::tempdir().unwrap();
     let config = config(folder.path(), stage.name(), "worker", CUT);
     let status = Arc::clone(&config.status);
-    let error = Worker::run(Arc::new(log.clone()), stage, config, &Shutdown::default()).unwrap_err();
-    assert_eq!(status.snapshot().workers["worker"], WorkerState::Failed(error.to_string()));
+    let error = Worker::run(Arc::clone(log), stage, config, &Shutdown::default()).unwrap_err();
+    assert_eq!(
+        status.snapshot().workers["worker"],
+        WorkerState::Failed(error.to_string())
+    );
     assert!(!status.snapshot().is_ready());
     error
 }
 
 #[test]
 fn a_stage_whose_input_was_dropped_before_it_was_read_stops() {
-    let log = log(false);
-    feed(&log, &input(0, 30));
-    log.set_committed("rollcall-count", &TopicPartition::new(INPUT, 0), 4);
-    log.drop_below(&TopicPartition::new(INPUT, 0), 5);
+    let memory = memory_log(false);
+    let log: Arc<dyn EventLog> = Arc::new(memory.clone());
+    feed(log.as_ref(), &input(0, 30));
+    memory.set_committed("rollcall-count", &TopicPartition::new(INPUT, 0), 4);
+    memory.drop_below(&TopicPartition::new(INPUT, 0), 5);
     let error = stops(&log, Arc::new(Counting::Count));
-    assert!(matches!(&error, RuntimeError::Log(LogError::OutOfRange { offset: 4, start: 5, .. })), "{error}");
-    assert!(log.records(EVENTS).iter().all(|(partition, _)| *partition != 0));
+    assert!(
+        matches!(
+            &error,
+            RuntimeError::Log(LogError::OutOfRange {
+                offset: 4,
+                start: 5,
+                ..
+            })
+        ),
+        "{error}"
+    );
+    assert!(
+        records(log.as_ref(), EVENTS)
+            .iter()
+            .all(|event| event.partition != 0)
+    );
 }
 
 #[test]
 fn a_group_above_the_end_of_its_log_stops() {
-    let log = log(false);
-    feed(&log, &input(0, 3));
-    log.set_committed("rollcall-count", &TopicPartition::new(INPUT, 0), 9);
+    let memory = memory_log(false);
+    let log: Arc<dyn EventLog> = Arc::new(memory.clone());
+    feed(log.as_ref(), &input(0, 3));
+    memory.set_committed("rollcall-count", &TopicPartition::new(INPUT, 0), 9);
     let error = stops(&log, Arc::new(Counting::Count));
-    assert!(matches!(error, RuntimeError::AboveEnd { committed: 9, end: 1, .. }), "{error}");
+    assert!(
+        matches!(
+            error,
+            RuntimeError::AboveEnd {
+                committed: 9,
+                end: 1,
+                ..
+            }
+        ),
+        "{error}"
+    );
 }
 
 /// Says nothing of its records, and has a view of another partition count.
@@ -155,7 +267,12 @@ impl Stage for Faulty {
 struct Silent;
 
 impl Task for Silent {
-    fn process(&mut self, _: &RecordBatch, _: &mut Unit<'_>, _: &mut Vec<Outcome>) -> Result<(), StateError> {
+    fn process(
+        &mut self,
+        _: &RecordBatch,
+        _: &mut Unit<'_>,
+        _: &mut Vec<Outcome>,
+    ) -> Result<(), StateError> {
         Ok(())
     }
     fn restore(&mut self, _: &RecordBatch, _: &mut Unit<'_>) -> Result<(), StateError> {
@@ -169,18 +286,37 @@ impl Task for Silent {
 
 #[test]
 fn a_stage_that_loses_count_stops_without_a_commit() {
-    let log = log(false);
-    feed(&log, &input(0, 1));
+    let folder = tempfile::tempdir().unwrap();
+    let log = Engine::Embedded.open(folder.path());
+    feed(log.as_ref(), &input(0, 1));
     let error = stops(&log, Arc::new(Faulty { view: View::Input }));
-    assert!(matches!(error, RuntimeError::Outcomes { records: 1, outcomes: 0, .. }), "{error}");
-    let committed = log.committed("rollcall-faulty", &[TopicPartition::new(INPUT, 0)]).unwrap();
+    assert!(
+        matches!(
+            error,
+            RuntimeError::Outcomes {
+                records: 1,
+                outcomes: 0,
+                ..
+            }
+        ),
+        "{error}"
+    );
+    let committed = log
+        .committed("rollcall-faulty", &[TopicPartition::new(INPUT, 0)])
+        .unwrap();
     assert_eq!(committed, [None]);
 }
 
 #[test]
 fn a_stage_whose_view_has_other_partitions_does_not_start() {
-    let log = log(false);
-    let error = stops(&log, Arc::new(Faulty { view: View::Output("nowhere") }));
+    let folder = tempfile::tempdir().unwrap();
+    let log = Engine::Embedded.open(folder.path());
+    let error = stops(
+        &log,
+        Arc::new(Faulty {
+            view: View::Output("nowhere"),
+        }),
+    );
     assert!(matches!(error, RuntimeError::NoTopic { .. }), "{error}");
     let one = rollcall_eventlog::TopicConfig {
         name: "one".into(),
@@ -189,13 +325,28 @@ fn a_stage_whose_view_has_other_partitions_does_not_start() {
         cleanup: rollcall_eventlog::CleanupPolicy::Delete { retention_ms: 1 },
     };
     log.ensure_topics(&[one]).unwrap();
-    let error = stops(&log, Arc::new(Faulty { view: View::Output("one") }));
-    assert!(matches!(error, RuntimeError::Partitions { view_partitions: 1, input_partitions: 3, .. }), "{error}");
+    let error = stops(
+        &log,
+        Arc::new(Faulty {
+            view: View::Output("one"),
+        }),
+    );
+    assert!(
+        matches!(
+            error,
+            RuntimeError::Partitions {
+                view_partitions: 1,
+                input_partitions: 3,
+                ..
+            }
+        ),
+        "{error}"
+    );
 }
 
 #[test]
 fn a_worker_whose_place_was_taken_stops_and_leaves_no_trace() {
-    let log = log(false);
+    let log = memory_log(false);
     let folder = tempfile::tempdir().unwrap();
     let start = |state: &str, min_interval| {
         let mut config = config(&folder.path().join(state), "count", "one name", CUT);
@@ -203,7 +354,12 @@ fn a_worker_whose_place_was_taken_stops_and_leaves_no_trace() {
         config.commit.max_interval = Duration::MAX;
         let (log, shutdown) = (log.clone(), Shutdown::default());
         let handle = shutdown.clone();
-        (std::thread::spawn(move || Worker::run(Arc::new(log), Arc::new(Counting::Count), config, &shutdown)), handle)
+        (
+            std::thread::spawn(move || {
+                Worker::run(Arc::new(log), Arc::new(Counting::Count), config, &shutdown)
+            }),
+            handle,
+        )
     };
     let wait = || {
         while !is_done(&log, &Counting::Count) {
@@ -225,5 +381,10 @@ fn a_worker_whose_place_was_taken_stops_and_leaves_no_trace() {
     assert!(matches!(error, RuntimeError::Fenced { .. }), "{error}");
     stop_heir.request();
     heir.join().unwrap().unwrap();
-    compare(&log, Counting::Count, &folder.path().join("b"), &input(0, 30));
+    compare(
+        &log,
+        Counting::Count,
+        &folder.path().join("b"),
+        &input(0, 30),
+    );
 }
