@@ -1,12 +1,12 @@
 //! All that is kept of one person, in the bytes of the store.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::ops::Range;
 
 use rollcall_runtime::StateError;
-use rollcall_schemas::Text;
 use rollcall_schemas::record::{AttendanceRow, Milestone};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::activity::activity;
@@ -31,26 +31,22 @@ pub(super) struct Person {
 }
 
 /// What is known of a row, before its contribution.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Known<'a> {
-    #[serde(borrow)]
-    occurrence: Text<'a>,
-    /// The row's version; of one that is gone, one more than its last.
+    occurrence: &'a str,
+    /// The row's version; of one that is gone, its tombstone's.
     version: i64,
     /// Whether the contribution follows.
     exists: bool,
-    /// The milestones of all versions seen. A row that is gone keeps them.
-    said: Vec<Said>,
+    /// A [`Said`] for each milestone of all versions seen. A row that is gone keeps them.
+    #[serde(serialize_with = "as_bytes")]
+    said: &'a [u8],
 }
 
-/// A milestone that became an activity, as hashes.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-struct Said {
-    #[serde(with = "postcard::fixint::le")]
-    milestone: u64,
-    #[serde(with = "postcard::fixint::le")]
-    activity: u64,
-}
+/// A milestone that became an activity: the hash of its id, and that of the activity.
+type Said = [u8; 16];
+/// Bytes of the first of the two.
+const MILESTONE: usize = 8;
 
 /// What a version of a row came to.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -86,7 +82,8 @@ impl Person {
         let mut person = Self { bytes, version: 0 };
         let mut version = 0_i64;
         for entry in person.entries() {
-            version = version.saturating_add(read(&person.bytes[entry?])?.0.version);
+            let (known, _) = read(&person.bytes[entry?])?;
+            version = version.saturating_add(known.version);
         }
         person.version = version;
         Ok(person)
@@ -120,14 +117,10 @@ impl Person {
     pub(super) fn contributions(&self) -> Result<Vec<Contributed<'_>>, StateError> {
         let mut rows = Vec::new();
         for entry in self.entries() {
-            let bytes = &self.bytes[entry?];
-            let (known, rest) = read(bytes)?;
+            let (known, contribution) = read(&self.bytes[entry?])?;
             if known.exists {
-                let (occurrence, _) = postcard::take_from_bytes::<&str>(bytes).map_err(damaged)?;
-                rows.push((
-                    occurrence,
-                    postcard::from_bytes::<Contribution<'_>>(rest).map_err(damaged)?,
-                ));
+                let contribution = postcard::from_bytes::<Contribution<'_>>(contribution);
+                rows.push((known.occurrence, contribution.map_err(damaged)?));
             }
         }
         Ok(rows)
@@ -146,42 +139,58 @@ impl Person {
         let place = self.find(&row.occurrence)?;
         let (known, contribution) = self.known(&place)?;
         let absorbed = Absorbed::of(age(row.version, true), known.as_ref());
-        let mut known = known.unwrap_or_else(|| Known::of(&row.occurrence));
         if absorbed == Absorbed::Known {
             return Ok(absorbed);
         }
         let newest = absorbed == Absorbed::Newest;
+        let known = known.unwrap_or_else(|| Known::of(&row.occurrence));
+        let mut all_said = Cow::Borrowed(known.said);
         let mut buffer = Vec::new();
         for milestone in &row.milestones {
-            let said = Said::of(row, milestone, &mut buffer);
-            match known
-                .said
-                .iter_mut()
-                .find(|known| known.milestone == said.milestone)
+            let said = said(row, milestone, &mut buffer);
+            let of_milestone = |known: &&Said| known[..MILESTONE] == said[..MILESTONE];
+            match all_said
+                .as_chunks()
+                .0
+                .iter()
+                .position(|known| of_milestone(&known))
             {
-                Some(known) if newest && known.activity != said.activity => *known = said,
-                Some(_) => continue,
+                Some(place) => {
+                    if !newest || all_said.as_chunks().0[place] == said {
+                        continue;
+                    }
+                    all_said.to_mut().as_chunks_mut().0[place] = said;
+                }
                 // Also of an older version: the row may have gone before this one was seen.
-                None => known.said.push(said),
+                None => all_said.to_mut().extend_from_slice(&said),
             }
             to_say.push(milestone);
         }
         if !newest && to_say.is_empty() {
             return Ok(absorbed);
         }
-        let entry = if newest {
-            known.version = row.version;
-            known.exists = true;
-            extend(
-                extend(Vec::with_capacity(256), &known),
-                &Contribution::of(row),
-            )
+        let former = known.version;
+        let mut entry = Vec::with_capacity(256);
+        if newest {
+            let known = Known {
+                version: row.version,
+                exists: true,
+                said: &all_said,
+                ..known
+            };
+            entry = extend(extend(entry, &known), &Contribution::of(row));
+            self.replace(&place, &entry, row.version - former);
         } else {
-            let mut entry = extend(Vec::with_capacity(256), &known);
+            entry = extend(
+                entry,
+                &Known {
+                    said: &all_said,
+                    ..known
+                },
+            );
             entry.extend_from_slice(contribution);
-            entry
-        };
-        self.replace(&place, &entry)?;
+            self.replace(&place, &entry, 0);
+        }
         Ok(absorbed)
     }
 
@@ -205,11 +214,17 @@ impl Person {
         };
         let absorbed = Absorbed::of(age(version, false), known.as_ref());
         if absorbed == Absorbed::Newest {
-            let mut known = known.unwrap_or_else(|| Known::of(occurrence));
-            known.version = version;
-            known.exists = false;
-            let entry = extend(Vec::new(), &known);
-            self.replace(&place, &entry)?;
+            let known = known.unwrap_or_else(|| Known::of(occurrence));
+            let former = known.version;
+            let entry = extend(
+                Vec::new(),
+                &Known {
+                    version,
+                    exists: false,
+                    ..known
+                },
+            );
+            self.replace(&place, &entry, version - former);
         }
         Ok(absorbed)
     }
@@ -240,30 +255,20 @@ impl Person {
         }
     }
 
-    /// Puts `entry` in its place, and counts its version instead of the one before.
-    fn replace(&mut self, place: &Place, entry: &[u8]) -> Result<(), StateError> {
-        let (range, version_before) = match place {
-            Place::Entry(range) => (
-                range.start - LENGTH..range.end,
-                read(&self.bytes[range.clone()])?.0.version,
-            ),
-            Place::Gap(at) => (*at..*at, 0),
+    /// Puts `entry` in its place; the versions of all rows are then `growth` more.
+    fn replace(&mut self, place: &Place, entry: &[u8], growth: i64) {
+        let range = match place {
+            Place::Entry(range) => range.start - LENGTH..range.end,
+            Place::Gap(at) => *at..*at,
         };
         let length = u32::try_from(entry.len())
             .expect("an entry is a part of one record, and so below 4 GiB");
-        let version = read(entry)?.0.version;
-        self.bytes.splice(
-            range,
-            length
-                .to_le_bytes()
-                .into_iter()
-                .chain(entry.iter().copied()),
-        );
-        self.version = self
-            .version
-            .saturating_sub(version_before)
-            .saturating_add(version);
-        Ok(())
+        let former = self.bytes.split_off(range.end);
+        self.bytes.truncate(range.start);
+        self.bytes.extend_from_slice(&length.to_le_bytes());
+        self.bytes.extend_from_slice(entry);
+        self.bytes.extend_from_slice(&former);
+        self.version = self.version.saturating_add(growth);
     }
 
     /// Where the entries are, without their lengths.
@@ -299,10 +304,10 @@ impl<'a> Known<'a> {
     /// A row that was not seen before.
     fn of(occurrence: &'a str) -> Self {
         Self {
-            occurrence: occurrence.into(),
+            occurrence,
             version: 0,
             exists: false,
-            said: Vec::new(),
+            said: &[],
         }
     }
 }
@@ -325,19 +330,24 @@ impl Absorbed {
     }
 }
 
-impl Said {
-    fn of(row: &AttendanceRow<'_>, milestone: &Milestone<'_>, buffer: &mut Vec<u8>) -> Self {
-        buffer.clear();
-        // The milestone's own id stands for the activity's: within a person they differ alike.
-        *buffer = extend(
-            std::mem::take(buffer),
-            &activity(&milestone.id, row, milestone),
-        );
-        Self {
-            milestone: xxh3_64(milestone.id.as_bytes()),
-            activity: xxh3_64(buffer),
-        }
-    }
+/// The marks of a milestone and of what is said of it. `buffer` is only a buffer.
+fn said(row: &AttendanceRow<'_>, milestone: &Milestone<'_>, buffer: &mut Vec<u8>) -> Said {
+    buffer.clear();
+    // The milestone's own id stands for the activity's: within a person they differ alike.
+    *buffer = extend(
+        std::mem::take(buffer),
+        &activity(&milestone.id, row, milestone),
+    );
+    let mut said = Said::default();
+    let (of_milestone, of_activity) = said.split_at_mut(MILESTONE);
+    of_milestone.copy_from_slice(&xxh3_64(milestone.id.as_bytes()).to_le_bytes());
+    of_activity.copy_from_slice(&xxh3_64(buffer).to_le_bytes());
+    said
+}
+
+/// Bytes in one piece: serde's own way is one by one.
+fn as_bytes<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_bytes(bytes)
 }
 
 fn extend<T: Serialize>(bytes: Vec<u8>, value: &T) -> Vec<u8> {
