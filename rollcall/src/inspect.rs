@@ -16,10 +16,10 @@ use rollcall_eventlog::EventLog;
 use rollcall_runtime::TopicSettings;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use contact::{ContactReport, HistoryLine, RowLine};
+pub(crate) use contact::ContactReport;
 pub(crate) use dead_letters::{DeadLetter, DeadLetterContent};
 pub(crate) use deliveries::DeliveryLine;
-pub(crate) use occurrence::{OccurrenceReport, PersonLine, SessionLine};
+pub(crate) use occurrence::OccurrenceReport;
 
 /// Where a record is.
 #[derive(Clone, Debug, Eq, PartialEq, Ord, PartialOrd, Serialize, Deserialize)]

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -13,14 +12,14 @@ use rollcall_eventlog::kafka::{KafkaConfig, KafkaLog};
 use rollcall_processors::attendance::{Attendance, AttendanceSettings, NoShowProof};
 use rollcall_processors::engagement::Engagement;
 use rollcall_producer::clock_role::{ClockRole, ClockRoleSettings, TICK_EVERY, TICK_EVERY_ON_A_LENT_CLOCK};
-use rollcall_producer::ingress::{ANSWER_WITHIN, Ingress, IngressSettings};
+use rollcall_producer::ingress::Ingress;
 use rollcall_producer::remote_clock::RemoteClock;
 use rollcall_runtime::clock::{Clock, SystemClock};
 use rollcall_runtime::{
     CommitPolicy, FlushPolicy, Shutdown, Stage, StageStatus, StateMemory, StateSettings, TopicSettings, Worker,
     WorkerConfig,
 };
-use rollcall_schemas::catalogue::{LEASES, ZOOM_RAW};
+use rollcall_schemas::catalogue::ZOOM_RAW;
 use rollcall_sink::{Sink, SinkHandle};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
@@ -40,7 +39,6 @@ pub(crate) struct Pipeline {
     pub(crate) sink: Option<SinkHandle>,
     pub(crate) clock: Arc<dyn Clock>,
     shutdown: Shutdown,
-    stop_clock: Arc<AtomicBool>,
     stop_ingress: Option<oneshot::Sender<()>>,
     ingress: Option<tokio::task::JoinHandle<std::io::Result<()>>>,
     threads: Vec<JoinHandle<()>>,
@@ -117,7 +115,6 @@ impl Pipeline {
             sink: None,
             clock,
             shutdown: Shutdown::default(),
-            stop_clock: Arc::default(),
             stop_ingress: None,
             ingress: None,
             threads: Vec::new(),
@@ -178,16 +175,14 @@ impl Pipeline {
 
     fn start_clock(&mut self, config: &Config, failed: &mpsc::UnboundedSender<anyhow::Error>) -> Result<()> {
         let settings = ClockRoleSettings {
-            group: self.topics.prefixed("rollcall-clock").to_string(),
-            leases: self.topics.route(&LEASES),
-            raw: self.topics.route(&ZOOM_RAW),
+            topics: self.topics.clone(),
             instance: format!("{}-clock", config.instance_name()),
             every: if config.clock.is_some() { TICK_EVERY_ON_A_LENT_CLOCK } else { TICK_EVERY },
         };
         let role = ClockRole::new(Arc::clone(&self.log), Arc::clone(&self.clock), settings);
-        let (stop, failed) = (Arc::clone(&self.stop_clock), failed.clone());
+        let (shutdown, failed) = (self.shutdown.clone(), failed.clone());
         self.spawn("clock", move || {
-            if let Err(error) = role.run(&stop) {
+            if let Err(error) = role.run(&shutdown) {
                 let _ = failed.send(anyhow::Error::new(error).context("the clock"));
             }
         })
@@ -208,13 +203,7 @@ impl Pipeline {
     }
 
     async fn start_ingress(&mut self, config: &Config) -> Result<()> {
-        let zoom = &config.connectors.zoom;
-        let settings = IngressSettings {
-            secrets: config.webhook_secrets()?.to_vec(),
-            account_id: zoom.account_id.clone(),
-            log_webhooks: zoom.log_webhooks,
-            answer_within: ANSWER_WITHIN,
-        };
+        let settings = config.ingress()?;
         let appender = self.log.appender()?;
         let ingress = Ingress::new(settings, appender, self.topics.route(&ZOOM_RAW), Arc::new(SystemClock))?;
         let address = config.http.listen.0;
@@ -258,7 +247,6 @@ impl Pipeline {
             // Connections that stay open without a request are not waited for.
             let _ = tokio::time::timeout(Duration::from_secs(5), ingress).await;
         }
-        self.stop_clock.store(true, Ordering::Release);
         self.shutdown.request();
         let threads = std::mem::take(&mut self.threads);
         let log = Arc::clone(&self.log);

@@ -1,5 +1,6 @@
 //! The sink's options, from the configuration.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use anyhow::Result;
@@ -23,7 +24,7 @@ const EVENTS: [(&str, MilestoneKind); 7] = [
 
 pub(crate) fn from(config: &Config, clock: Arc<dyn Clock>) -> Result<Options> {
     let (zoom, brevo) = (&config.connectors.zoom, &config.brevo);
-    let list = |id: Option<u64>| id.and_then(|id| i64::try_from(id).ok());
+    let list = |id: Option<NonZeroU32>| id.map(|id| i64::from(id.get()));
     Ok(Options {
         api_url: brevo.api_url.to_string(),
         api_key: config.brevo_api_key()?.clone(),
