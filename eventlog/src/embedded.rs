@@ -27,6 +27,7 @@ mod groups;
 mod housekeeping;
 mod index;
 mod journal;
+mod lag;
 mod member;
 mod offsets;
 mod partition;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::engine::Engine;
 use super::follow::Follow;
 use super::groups::{Change, Fenced, Membership};
+use super::lag::LagReport;
 use super::unit;
 use crate::{CommitError, LogError, Member, MemberConfig, Polled, TopicPartition, UnitOfWork};
 
@@ -20,6 +21,7 @@ pub(super) struct EmbeddedMember {
     follow: Follow,
     /// How many changes of the group were looked at.
     seen_changes: u64,
+    lag: LagReport,
 }
 
 impl EmbeddedMember {
@@ -48,6 +50,7 @@ impl EmbeddedMember {
             assigned: Vec::new(),
             follow: Follow::default(),
             seen_changes: 0,
+            lag: LagReport::default(),
         })
     }
 
@@ -130,6 +133,7 @@ impl Member for EmbeddedMember {
             if let Some(news) = self.news()? {
                 return Ok(news);
             }
+            self.lag.report_if_due(&self.engine, &self.group, &self.assigned);
             if let Some(batch) = self.follow.next(max_records)? {
                 return Ok(Polled::Records(batch));
             }

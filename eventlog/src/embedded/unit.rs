@@ -7,8 +7,8 @@ use super::frame::{ChunkWriter, Frame, FrameBuilder, GroupOffset, MAX_BYTES, Par
 use super::topics::Topics;
 use crate::{LogError, Output, OutputBatch, TopicPartition, UnitOfWork};
 
-/// The largest record, with its key and headers.
-pub(super) const MAX_RECORD_BYTES: usize = 16 * 1024 * 1024;
+/// The largest record, with its key and headers: as on Kafka, so that a log can be copied there.
+pub(super) const MAX_RECORD_BYTES: usize = 4 * 1024 * 1024;
 
 /// Writes the outputs by partition, in their order, and the offsets of `group`.
 pub(super) fn encode(
