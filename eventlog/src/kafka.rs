@@ -5,8 +5,8 @@
 //!
 //! - *Whole or not at all*: outputs and consumed offsets go in one transaction, whose id is made of
 //!   group and instance; a restart under the same name aborts what its predecessor left open.
-//! - *Committed only*: every read is `read_committed`, and the end of a partition is its last stable
-//!   offset. Committed offsets are asked for as stable ones.
+//! - *Committed only*: every read is `read_committed`. The end of a partition and committed offsets
+//!   are asked for as stable ones: what is undecided when they are asked for is waited for.
 //! - *Fencing*: the transactional id fences a predecessor; the group's metadata, taken afresh for
 //!   every commit, fences a member that lost its place.
 //! - *Assignments as events*: librdkafka waits after a rebalance until the application has changed its
@@ -35,9 +35,10 @@ mod transactions;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::{Offset, TopicPartitionList};
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 use crate::{
     Appender, EventLog, LogError, Member, MemberConfig, Offsets, Reader, TopicConfig, TopicPartition,
@@ -60,6 +61,8 @@ pub struct KafkaLog {
     closed: Closed,
     /// Asks the cluster; reads nothing.
     client: BaseConsumer<Logging>,
+    /// Asks where partitions end, undecided transactions included.
+    undecided: BaseConsumer<Logging>,
     /// Partition counts, which never change while the pipeline runs.
     known: Mutex<HashMap<String, u32>>,
     appenders: Mutex<Vec<Weak<KafkaAppender>>>,
@@ -90,14 +93,16 @@ impl KafkaLog {
     /// within [`KafkaConfig::request_timeout`].
     pub fn open(config: KafkaConfig) -> Result<Arc<Self>, LogError> {
         config.check()?;
-        let client = config
-            .asking()
-            .create_with_context::<_, BaseConsumer<Logging>>(Logging)
-            .map_err(|error| Failure::from(error).during("opening a client"))?;
+        let open = |config: ClientConfig| {
+            let client = config.create_with_context::<_, BaseConsumer<Logging>>(Logging);
+            client.map_err(|error| Failure::from(error).during("opening a client"))
+        };
+        let client = open(config.asking())?;
         client
             .fetch_metadata(Some("__consumer_offsets"), config.request_timeout)
             .map_err(|error| Failure::from(error).during(format!("reaching the brokers at {}", config.brokers)))?;
         Ok(Arc::new(Self {
+            undecided: open(config.asking_undecided())?,
             config: Arc::new(config),
             closed: Closed::default(),
             client,
@@ -109,8 +114,17 @@ impl KafkaLog {
     /// The client, after it has passed on what it had to log.
     fn client(&self) -> Result<&BaseConsumer<Logging>, LogError> {
         self.closed.check()?;
-        let _ = self.client.poll(std::time::Duration::ZERO);
+        for client in [&self.client, &self.undecided] {
+            let _ = client.poll(Duration::ZERO);
+        }
         Ok(&self.client)
+    }
+
+    fn watermarks(&self, client: &BaseConsumer<Logging>, partition: &TopicPartition) -> Result<Offsets, LogError> {
+        let (start, end) = client
+            .fetch_watermarks(&partition.topic, partitions::native(partition), self.config.request_timeout)
+            .map_err(|error| Failure::from(error).of(partition, "asking where it starts and ends"))?;
+        Ok(Offsets { start, end })
     }
 
     fn check_exists(&self, partition: &TopicPartition) -> Result<(), LogError> {
@@ -139,13 +153,27 @@ impl EventLog for KafkaLog {
         Ok(count)
     }
 
+    /// Waits for transactions that are undecided now: Kafka answers a commit before its marker is in
+    /// every partition, so that until then a unit that was committed is not seen.
     fn offsets(&self, partition: &TopicPartition) -> Result<Offsets, LogError> {
         self.check_exists(partition)?;
-        let (start, end) = self
-            .client()?
-            .fetch_watermarks(&partition.topic, partitions::native(partition), self.config.request_timeout)
-            .map_err(|error| Failure::from(error).of(partition, "asking where it starts and ends"))?;
-        Ok(Offsets { start, end })
+        let client = self.client()?;
+        let written = self.watermarks(&self.undecided, partition)?.end;
+        let deadline = Instant::now() + self.config.undecided_timeout();
+        loop {
+            let offsets = self.watermarks(client, partition)?;
+            if offsets.end >= written {
+                return Ok(offsets);
+            }
+            if Instant::now() > deadline {
+                return Err(LogError::Kafka {
+                    action: format!("{partition}, asking where it ends"),
+                    reason: format!("a transaction at offset {} is not decided", offsets.end),
+                    retriable: true,
+                });
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     fn offset_at(&self, partition: &TopicPartition, timestamp_ms: i64) -> Result<Option<i64>, LogError> {
@@ -172,9 +200,7 @@ impl EventLog for KafkaLog {
             .asking_group(group)
             .create_with_context::<_, BaseConsumer<Logging>>(Logging)
             .map_err(|error| Failure::from(error).during("opening a client"))?;
-        // An open transaction is waited for as long as it may last.
-        let timeout = self.config.transaction_timeout + self.config.request_timeout;
-        partitions::committed(&consumer, partitions, timeout)
+        partitions::committed(&consumer, partitions, self.config.undecided_timeout())
             .map_err(|error| Failure::from(error).during(format!("asking what group {group} has committed")))
     }
 

@@ -122,6 +122,19 @@ impl KafkaConfig {
         self.with_properties(config)
     }
 
+    /// As [`Self::asking`], but told of records whose transaction is not decided.
+    pub(super) fn asking_undecided(&self) -> ClientConfig {
+        let mut config = self.asking();
+        config.set("isolation.level", "read_uncommitted");
+        config
+    }
+
+    /// How long a transaction can stay undecided: the cluster looks for those that took too long
+    /// every ten seconds.
+    pub(super) fn undecided_timeout(&self) -> Duration {
+        self.transaction_timeout + Duration::from_secs(10) + self.request_timeout
+    }
+
     /// A client that asks about a group and does not join it.
     pub(super) fn asking_group(&self, group: &str) -> ClientConfig {
         let mut config = self.asking();

@@ -84,7 +84,7 @@ impl KafkaMember {
                     self.answer(|consumer| consumer.incremental_assign(&TopicPartitionList::new()))?;
                 }
                 Rebalance::Assign(partitions) => {
-                    let timeout = self.config.transaction_timeout + self.config.request_timeout;
+                    let timeout = self.config.undecided_timeout();
                     let committed = match partitions::committed(&self.consumer, &partitions, timeout) {
                         Ok(committed) => committed,
                         Err(error) => {
