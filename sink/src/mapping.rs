@@ -195,12 +195,14 @@ impl Mapping {
 mod tests {
     use std::collections::BTreeMap;
 
+    use proptest::prelude::*;
     use rollcall_schemas::record::{Contact, LastOccurrence, NextOccurrence};
 
     use super::attribute::AttributeType;
     use super::field::Field;
     use super::{Mapping, MappingError};
     use crate::options::{FieldMapping, UpdatePolicy};
+    use crate::request::{ContactUpdate, ContactUpsert};
 
     fn field(field: &str, attribute: &str) -> FieldMapping {
         FieldMapping {
@@ -395,5 +397,56 @@ mod tests {
             Mapping::new(&[field("custom_questions.", "X")]),
             Err(MappingError::UnknownField { .. })
         ));
+    }
+
+    proptest! {
+        /// Whatever is mapped, and whatever a person wrote into a registration form, no body has more
+        /// than an address, attributes other than it, and the word that makes it an upsert.
+        #[test]
+        fn no_upsert_can_re_subscribe(
+            fields in prop::collection::vec((field_name(), attribute_name()), 0..8),
+            text in ".{0,20}",
+            answer in "(emailBlacklisted|EMAIL|false|.{0,10})",
+        ) {
+            let mut configured = Vec::new();
+            for (name, attribute) in fields {
+                let one = field(&name, &attribute);
+                if Mapping::new(&[configured.as_slice(), std::slice::from_ref(&one)].concat()).is_ok() {
+                    configured.push(one);
+                }
+            }
+            let mapping = Mapping::new(&configured).unwrap();
+            let types = mapping.fields().iter().map(|mapped| (mapped.attribute().to_owned(), AttributeType::Text)).collect();
+            let contact = Contact {
+                first_name: Some(text.as_str().into()),
+                fields: [("org".into(), answer.as_str().into())].into(),
+                custom_questions: [("emailBlacklisted".into(), answer.as_str().into())].into(),
+                ..contact()
+            };
+            let attributes = mapping.apply(&contact, &types).attributes;
+            let upsert = ContactUpsert { email: "ann@example.com".into(), attributes: attributes.clone() };
+            for (body, allowed) in [
+                (serde_json::to_value(&upsert).unwrap(), &["attributes", "email", "updateEnabled"][..]),
+                (serde_json::to_value(ContactUpdate { attributes: &attributes }).unwrap(), &["attributes"]),
+            ] {
+                let names: Vec<_> = body.as_object().unwrap().keys().map(String::as_str).collect();
+                prop_assert_eq!(names, allowed);
+                let attributes = body["attributes"].as_object().unwrap();
+                prop_assert!(attributes.keys().all(|name| !name.trim().eq_ignore_ascii_case("email")));
+                prop_assert!(attributes.values().all(|value| !value.is_boolean()));
+            }
+        }
+    }
+
+    fn field_name() -> impl Strategy<Value = String> {
+        let known: Vec<_> = Field::names().collect();
+        prop_oneof![
+            prop::sample::select(known).prop_map(str::to_owned),
+            Just("custom_questions.emailBlacklisted".to_owned()),
+        ]
+    }
+
+    fn attribute_name() -> impl Strategy<Value = String> {
+        prop_oneof!["(email|EMAIL|Email| EMAIL|EMAIL )", "[A-Z_]{1,6}"]
     }
 }
