@@ -40,7 +40,8 @@ struct Arrived {
 #[derive(Clone)]
 struct Receiver {
     arrived: Arc<Mutex<Vec<Arrived>>>,
-    clock: Arc<Mutex<Option<VirtualClock>>>,
+    /// Locked by a test until it has a clock to lend: nothing is received before.
+    clock: Arc<tokio::sync::Mutex<Option<VirtualClock>>>,
     /// The status of the n-th try.
     answers: fn(usize) -> u16,
 }
@@ -102,7 +103,7 @@ async fn receive(
     let clock_ms = receiver
         .clock
         .lock()
-        .unwrap()
+        .await
         .as_ref()
         .map_or(0, VirtualClock::now_ms);
     let mut arrived = receiver.arrived.lock().unwrap();
@@ -146,8 +147,10 @@ async fn a_flaky_receiver_gets_everything_and_holds_the_clock() {
     let plan = Arc::new(Plan::seeded(4, 12));
     let options = fast(&target);
     let expected = deliveries(&plan, &options.faults);
+    let mut lent = receiver.clock.lock().await;
     let player = ZoomPlayer::start(plan, options).await.unwrap();
-    *receiver.clock.lock().unwrap() = Some(player.clock());
+    *lent = Some(player.clock());
+    drop(lent);
     let end = player.finished().await.unwrap();
 
     assert_eq!(
