@@ -11,6 +11,7 @@ mod port;
 
 pub mod embedded;
 pub mod kafka;
+pub mod metric;
 
 pub use batch::{Header, Headers, Output, OutputBatch, RecordBatch, RecordBatchBuilder, RecordRef};
 pub use error::{CommitError, LogError};
