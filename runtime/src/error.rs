@@ -12,7 +12,7 @@ pub enum RuntimeError {
     /// The log failed in a way that waiting does not mend.
     #[error(transparent)]
     Log(#[from] LogError),
-    /// Another process or thread has taken this worker's place.
+    /// Another process or thread takes this worker's place again and again.
     #[error("{stage}: {source}")]
     Fenced {
         /// The stage.

@@ -41,9 +41,8 @@ pub enum LeaseError {
         /// The role's group.
         group: String,
     },
-    /// The log did not commit it. After [`CommitError::Unclear`] the lease is given up and claimed
-    /// anew by the next [`Lease::poll`]s; after [`CommitError::Fenced`] there is nothing to go on
-    /// with.
+    /// The log did not commit it. After [`CommitError::Unclear`] and [`CommitError::Fenced`] the lease
+    /// is given up, and claimed anew by the next [`Lease::poll`].
     #[error(transparent)]
     Commit(#[from] CommitError),
 }

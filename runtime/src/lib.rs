@@ -6,6 +6,7 @@
 pub mod clock;
 pub mod dead_letter;
 mod error;
+mod lag;
 mod lease;
 pub mod metric;
 mod overlay;

@@ -37,6 +37,8 @@ pub enum WorkerState {
 /// How one partition of a stage fares.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct PartitionStatus {
+    /// The instance name of the worker that has it.
+    pub worker: String,
     /// Whether it runs.
     pub state: PartitionState,
     /// The committed offset.
@@ -115,8 +117,9 @@ impl StageStatus {
         self.lock().workers.insert(instance.to_owned(), state);
     }
 
-    pub(crate) fn assigned(&self, partition: u32, committed: Option<i64>) {
+    pub(crate) fn assigned(&self, partition: u32, worker: &str, committed: Option<i64>) {
         let status = PartitionStatus {
+            worker: worker.to_owned(),
             state: PartitionState::Recovering {
                 restored: 0,
                 remaining: 0,
@@ -156,8 +159,27 @@ impl StageStatus {
         self.update(partition, |status| status.lag = Some(lag));
     }
 
-    pub(crate) fn gone(&self, partition: u32) {
-        self.lock().partitions.remove(&partition);
+    /// The partitions that a worker has, each with its committed offset.
+    pub(crate) fn held_by(&self, worker: &str) -> Vec<(u32, Option<i64>)> {
+        let inner = self.lock();
+        let held = inner
+            .partitions
+            .iter()
+            .filter(|(_, status)| status.worker == worker);
+        held.map(|(partition, status)| (*partition, status.committed))
+            .collect()
+    }
+
+    /// A worker has let a partition go. Another may have it already.
+    pub(crate) fn gone(&self, partition: u32, worker: &str) {
+        let mut inner = self.lock();
+        if inner
+            .partitions
+            .get(&partition)
+            .is_some_and(|status| status.worker == worker)
+        {
+            inner.partitions.remove(&partition);
+        }
     }
 
     fn update(&self, partition: u32, change: impl FnOnce(&mut PartitionStatus)) {

@@ -3,13 +3,14 @@
 mod session;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rollcall_eventlog::{EventLog, MemberConfig};
 
 use self::session::{End, Session};
 use crate::clock::Clock;
 use crate::dead_letter::DeadLetters;
+use crate::lag::LagWatch;
 use crate::recovery::Recoverer;
 use crate::stage::{Stage, View};
 use crate::status::{StageStatus, WorkerState};
@@ -17,6 +18,10 @@ use crate::{CommitPolicy, RuntimeError, Shutdown, StateSettings, TopicSettings};
 
 /// How long a worker waits after a failure that may pass.
 const PAUSE: Duration = Duration::from_millis(200);
+
+/// A worker that was fenced joins anew, as its place may have been given away only because it was not
+/// heard of for a while. One that is fenced again so soon has a rival of the same name, and stops.
+const FENCED_AGAIN: Duration = Duration::from_secs(60);
 
 /// What a worker is told.
 #[derive(Clone)]
@@ -44,7 +49,7 @@ impl Worker {
     ///
     /// # Errors
     ///
-    /// Where the worker cannot go on: it was fenced, its state or the log failed, or retention dropped
+    /// Where the worker cannot go on: it was fenced again and again, its state or the log failed, or retention dropped
     /// what was not read yet. Units of work that were not committed are dropped; a worker started anew
     /// goes on from the log.
     pub fn run(
@@ -54,7 +59,17 @@ impl Worker {
         shutdown: &Shutdown,
     ) -> Result<(), RuntimeError> {
         let (status, instance) = (Arc::clone(&config.status), config.instance.clone());
+        let stop = Shutdown::default();
+        let lag = LagWatch {
+            log: Arc::clone(&log),
+            input: config.topics.prefixed(stage.input()),
+            status: Arc::clone(&status),
+            instance: instance.clone(),
+            stop: stop.clone(),
+        };
+        lag.start();
         let result = run(&log, &stage, &config, shutdown);
+        stop.request();
         match &result {
             Ok(()) => status.worker(&instance, WorkerState::Stopped),
             Err(error) => {
@@ -91,6 +106,7 @@ fn run(
         batch_records: config.commit.batch_records,
     };
     let dead_letters = DeadLetters::new(&config.topics, stage.name());
+    let mut fenced_at: Option<Instant> = None;
     while !shutdown.is_requested() {
         config.status.worker(&config.instance, WorkerState::Joining);
         let member = MemberConfig {
@@ -105,15 +121,27 @@ fn run(
             },
             Err(error) => return Err(error.into()),
         };
-        if let End::Rejoin { reason } = end {
-            tracing::warn!(
-                stage = stage.name(),
-                instance = config.instance,
-                reason,
-                "joining the group anew"
-            );
-            let _ = shutdown.wait(PAUSE);
-        }
+        let reason = match end {
+            End::Shutdown => break,
+            End::Rejoin { reason } => reason,
+            End::Fenced(source) => {
+                let before = fenced_at.replace(Instant::now());
+                if before.is_some_and(|before| before.elapsed() < FENCED_AGAIN) {
+                    return Err(RuntimeError::Fenced {
+                        stage: stage.name(),
+                        source,
+                    });
+                }
+                source.to_string()
+            }
+        };
+        tracing::warn!(
+            stage = stage.name(),
+            instance = config.instance,
+            reason,
+            "joining the group anew"
+        );
+        let _ = shutdown.wait(PAUSE);
     }
     Ok(())
 }

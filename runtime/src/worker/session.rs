@@ -18,9 +18,6 @@ use crate::tally::Tally;
 use crate::task::RunningTask;
 use crate::{RuntimeError, Shutdown};
 
-/// How often the log is asked how far behind a partition is.
-const LAG_EVERY: Duration = Duration::from_secs(2);
-
 /// How a membership ended, where not by an error.
 pub(super) enum End {
     /// As asked for.
@@ -30,12 +27,14 @@ pub(super) enum End {
         /// Why.
         reason: String,
     },
+    /// The group gave this member's place away, perhaps to one of the same name.
+    Fenced(CommitError),
 }
 
 /// How the worker goes on.
 enum Next {
     InThisSession,
-    ByRejoining { reason: String },
+    NotInThisSession(End),
 }
 
 /// One membership.
@@ -48,7 +47,6 @@ pub(super) struct Session<'a> {
     recovering: BTreeMap<u32, Recovery>,
     running: BTreeMap<u32, RunningTask>,
     open: OpenUnit,
-    lag_asked_at: Option<Instant>,
 }
 
 /// The unit of work that is open: all that its commit needs beside the tasks.
@@ -89,14 +87,13 @@ impl<'a> Session<'a> {
             recovering: BTreeMap::new(),
             running: BTreeMap::new(),
             open,
-            lag_asked_at: None,
         }
     }
 
     pub(super) fn run(mut self) -> Result<End, RuntimeError> {
         let result = self.work();
         for partition in self.recovering.keys().chain(self.running.keys()) {
-            self.config.status.gone(*partition);
+            self.gone(*partition);
         }
         self.recovering.clear();
         let running = std::mem::take(&mut self.running).into_values();
@@ -109,7 +106,7 @@ impl<'a> Session<'a> {
             Ok(end)
         });
         // One who was fenced has no place to leave.
-        if !matches!(result, Err(RuntimeError::Fenced { .. })) {
+        if !matches!(result, Ok(End::Fenced(_))) {
             self.member.leave();
         }
         result
@@ -146,14 +143,14 @@ impl<'a> Session<'a> {
                 }
                 Polled::Idle => self.idle()?,
             };
-            if let Next::ByRejoining { reason } = next {
-                return Ok(End::Rejoin { reason });
+            if let Next::NotInThisSession(end) = next {
+                return Ok(end);
             }
         }
         if self.anything_to_commit()
-            && let Next::ByRejoining { reason } = self.commit()?
+            && let Next::NotInThisSession(end) = self.commit()?
         {
-            return Ok(End::Rejoin { reason });
+            return Ok(end);
         }
         Ok(End::Shutdown)
     }
@@ -202,13 +199,11 @@ impl<'a> Session<'a> {
             || (self.anything_to_commit()
                 && !self.open.pace.is_open()
                 && self.open.pace.is_due_when_idle(now));
-        let next = if due {
-            self.commit()?
+        if due {
+            self.commit()
         } else {
-            Next::InThisSession
-        };
-        self.ask_lag()?;
-        Ok(next)
+            Ok(Next::InThisSession)
+        }
     }
 
     fn assigned(
@@ -229,7 +224,9 @@ impl<'a> Session<'a> {
             if self.running.contains_key(&number) {
                 self.lost(std::slice::from_ref(&partition))?;
             }
-            self.config.status.assigned(number, committed);
+            self.config
+                .status
+                .assigned(number, &self.config.instance, committed);
             self.recovering
                 .insert(number, Recovery::new(partition, committed));
         }
@@ -262,14 +259,13 @@ impl<'a> Session<'a> {
             self.running.insert(number, task);
             self.patiently(|member| member.start(&from))?;
             self.config.status.running(number);
-            self.lag_asked_at = None;
         }
         Ok(())
     }
 
     fn revoking(&mut self, partitions: &[TopicPartition]) -> Result<Next, RuntimeError> {
         if self.anything_to_commit()
-            && let next @ Next::ByRejoining { .. } = self.commit()?
+            && let next @ Next::NotInThisSession(_) = self.commit()?
         {
             return Ok(next);
         }
@@ -299,13 +295,18 @@ impl<'a> Session<'a> {
                 partition = partition.partition,
                 "gone"
             );
-            self.config.status.gone(partition.partition);
+            self.gone(partition.partition);
             self.recovering.remove(&partition.partition);
             if let Some(task) = self.running.remove(&partition.partition) {
                 task.close().map_err(|source| self.state(source))?;
             }
         }
         Ok(())
+    }
+
+    fn gone(&self, partition: u32) {
+        self.config.status.gone(partition, &self.config.instance);
+        metric::lag(self.stage(), partition, 0);
     }
 
     fn anything_to_commit(&self) -> bool {
@@ -345,9 +346,6 @@ impl<'a> Session<'a> {
                     began.elapsed(),
                 );
                 self.open.close();
-                if self.lag_asked_at.is_none_or(|at| at.elapsed() >= LAG_EVERY) {
-                    self.ask_lag()?;
-                }
                 Ok(Next::InThisSession)
             }
             Err(CommitError::Aborted { reason }) => {
@@ -373,11 +371,15 @@ impl<'a> Session<'a> {
                 for task in self.running.values_mut() {
                     task.abort();
                 }
-                Ok(Next::ByRejoining { reason })
+                Ok(Next::NotInThisSession(End::Rejoin { reason }))
             }
             Err(source @ CommitError::Fenced { .. }) => {
                 metric::not_committed(stage, "fenced");
-                Err(RuntimeError::Fenced { stage, source })
+                self.open.close();
+                for task in self.running.values_mut() {
+                    task.abort();
+                }
+                Ok(Next::NotInThisSession(End::Fenced(source)))
             }
             Err(CommitError::Log(error)) => {
                 metric::not_committed(stage, "failed");
@@ -398,26 +400,6 @@ impl<'a> Session<'a> {
         }
         for (partition, offset) in back {
             self.patiently(|member| member.seek(&partition, offset))?;
-        }
-        Ok(())
-    }
-
-    fn ask_lag(&mut self) -> Result<(), RuntimeError> {
-        if self.lag_asked_at.is_some_and(|at| at.elapsed() < LAG_EVERY) {
-            return Ok(());
-        }
-        self.lag_asked_at = Some(Instant::now());
-        for task in self.running.values() {
-            let number = task.partition.partition;
-            match self.with.log.offsets(&task.partition) {
-                Ok(offsets) => {
-                    let lag = u64::try_from(offsets.end - task.committed()).unwrap_or(0);
-                    metric::lag(self.stage(), number, lag);
-                    self.config.status.lag(number, lag);
-                }
-                Err(error) if error.is_retriable() => {}
-                Err(error) => return Err(error.into()),
-            }
         }
         Ok(())
     }

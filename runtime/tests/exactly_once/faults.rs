@@ -28,6 +28,8 @@ pub(crate) enum Fault {
     Aborted,
     /// The log has no room for it now.
     Busy,
+    /// The member's place was given away.
+    Fenced,
     /// Whether it was committed is not known. It was not.
     UnclearNotCommitted,
     /// Whether it was committed is not known. It was.
@@ -256,6 +258,7 @@ impl Member for FaultyMember {
         match fault {
             Fault::None => self.inner.commit(unit),
             Fault::Aborted => Err(CommitError::Aborted { reason }),
+            Fault::Fenced => Err(CommitError::Fenced { reason }),
             Fault::Busy => Err(LogError::Busy { reason }.into()),
             Fault::UnclearNotCommitted => Err(CommitError::Unclear { reason }),
             Fault::UnclearCommitted => {

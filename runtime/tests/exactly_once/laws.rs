@@ -74,6 +74,7 @@ fn one_fault_at_each_commit() {
     let faults = [
         Fault::Aborted,
         Fault::Busy,
+        Fault::Fenced,
         Fault::UnclearNotCommitted,
         Fault::UnclearCommitted,
         Fault::KilledBefore,
