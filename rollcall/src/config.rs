@@ -26,13 +26,12 @@ use rollcall_runtime::secret::Secret;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-pub(crate) use brevo::{Brevo, BrevoPlan, EventSwitches};
+pub(crate) use brevo::{Brevo, BrevoPlan};
 pub(crate) use error::ConfigError;
-pub(crate) use field_mapping::{FieldMapping, MappedField, UpdateRule};
+pub(crate) use field_mapping::UpdateRule;
 pub(crate) use scalar::{HttpUrl, ListenAddress, Period};
-pub(crate) use schema::json_schema;
-pub(crate) use storage::{EmbeddedLog, KafkaLog, Log, Topics};
-pub(crate) use zoom::{Lists, LogLevel, NoShowProof, OccurrenceRules, Zoom};
+pub(crate) use storage::{Log, Topics};
+pub(crate) use zoom::{LogLevel, NoShowProof, Zoom};
 
 use error::Problem;
 use fill::Sources;

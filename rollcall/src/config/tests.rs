@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use insta::assert_snapshot;
 
-use super::schema::places;
-use super::{Config, EmbeddedLog, Log, NoShowProof, UpdateRule, json_schema};
+use super::schema::{json_schema, places};
+use super::storage::EmbeddedLog;
+use super::{Config, Log, NoShowProof, UpdateRule};
 
 fn variables(name: &str) -> Option<String> {
     match name {
