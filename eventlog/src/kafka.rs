@@ -41,7 +41,8 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 use crate::{
-    Appender, EventLog, LogError, Member, MemberConfig, Offsets, Reader, TopicConfig, TopicPartition,
+    Appender, EventLog, LogError, Member, MemberConfig, Offsets, Reader, TopicConfig,
+    TopicPartition,
 };
 
 use appender::KafkaAppender;
@@ -74,13 +75,19 @@ struct Closed(Arc<AtomicBool>);
 
 impl Closed {
     fn check(&self) -> Result<(), LogError> {
-        if self.0.load(Ordering::Acquire) { Err(LogError::Closed { reason: None }) } else { Ok(()) }
+        if self.0.load(Ordering::Acquire) {
+            Err(LogError::Closed { reason: None })
+        } else {
+            Ok(())
+        }
     }
 }
 
 impl std::fmt::Debug for KafkaLog {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("KafkaLog").field("config", &self.config).finish_non_exhaustive()
+        f.debug_struct("KafkaLog")
+            .field("config", &self.config)
+            .finish_non_exhaustive()
     }
 }
 
@@ -100,7 +107,9 @@ impl KafkaLog {
         let client = open(config.asking())?;
         client
             .fetch_metadata(Some("__consumer_offsets"), config.request_timeout)
-            .map_err(|error| Failure::from(error).during(format!("reaching the brokers at {}", config.brokers)))?;
+            .map_err(|error| {
+                Failure::from(error).during(format!("reaching the brokers at {}", config.brokers))
+            })?;
         Ok(Arc::new(Self {
             undecided: open(config.asking_undecided())?,
             config: Arc::new(config),
@@ -120,17 +129,29 @@ impl KafkaLog {
         Ok(&self.client)
     }
 
-    fn watermarks(&self, client: &BaseConsumer<Logging>, partition: &TopicPartition) -> Result<Offsets, LogError> {
+    fn watermarks(
+        &self,
+        client: &BaseConsumer<Logging>,
+        partition: &TopicPartition,
+    ) -> Result<Offsets, LogError> {
         let (start, end) = client
-            .fetch_watermarks(&partition.topic, partitions::native(partition), self.config.request_timeout)
-            .map_err(|error| Failure::from(error).of(partition, "asking where it starts and ends"))?;
+            .fetch_watermarks(
+                &partition.topic,
+                partitions::native(partition),
+                self.config.request_timeout,
+            )
+            .map_err(|error| {
+                Failure::from(error).of(partition, "asking where it starts and ends")
+            })?;
         Ok(Offsets { start, end })
     }
 
     fn check_exists(&self, partition: &TopicPartition) -> Result<(), LogError> {
         match self.partitions(&partition.topic)? {
             Some(count) if partition.partition < count => Ok(()),
-            _ => Err(LogError::UnknownPartition { partition: partition.clone() }),
+            _ => Err(LogError::UnknownPartition {
+                partition: partition.clone(),
+            }),
         }
     }
 }
@@ -142,13 +163,22 @@ impl EventLog for KafkaLog {
 
     fn partitions(&self, topic: &str) -> Result<Option<u32>, LogError> {
         let client = self.client()?;
-        let known = |log: &Self| log.known.lock().unwrap_or_else(PoisonError::into_inner).get(topic).copied();
+        let known = |log: &Self| {
+            log.known
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .get(topic)
+                .copied()
+        };
         if let Some(count) = known(self) {
             return Ok(Some(count));
         }
         let count = topics::partition_count(client, topic, self.config.request_timeout)?;
         if let Some(count) = count {
-            self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(topic.to_owned(), count);
+            self.known
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .insert(topic.to_owned(), count);
         }
         Ok(count)
     }
@@ -176,38 +206,63 @@ impl EventLog for KafkaLog {
         }
     }
 
-    fn offset_at(&self, partition: &TopicPartition, timestamp_ms: i64) -> Result<Option<i64>, LogError> {
+    fn offset_at(
+        &self,
+        partition: &TopicPartition,
+        timestamp_ms: i64,
+    ) -> Result<Option<i64>, LogError> {
         self.check_exists(partition)?;
         let failed = |error| Failure::from(error).of(partition, "asking for an offset by time");
         let mut asked = TopicPartitionList::with_capacity(1);
         asked
             // Negative times mean something else to Kafka.
-            .add_partition_offset(&partition.topic, partitions::native(partition), Offset::Offset(timestamp_ms.max(0)))
+            .add_partition_offset(
+                &partition.topic,
+                partitions::native(partition),
+                Offset::Offset(timestamp_ms.max(0)),
+            )
             .map_err(failed)?;
-        let answer = self.client()?.offsets_for_times(asked, self.config.request_timeout).map_err(failed)?;
+        let answer = self
+            .client()?
+            .offsets_for_times(asked, self.config.request_timeout)
+            .map_err(failed)?;
         let found = answer.find_partition(&partition.topic, partitions::native(partition));
-        let found = found.map(|element| element.error().map(|()| element.offset())).transpose().map_err(failed)?;
+        let found = found
+            .map(|element| element.error().map(|()| element.offset()))
+            .transpose()
+            .map_err(failed)?;
         Ok(match found {
             Some(Offset::Offset(offset)) => Some(offset),
             _ => None,
         })
     }
 
-    fn committed(&self, group: &str, partitions: &[TopicPartition]) -> Result<Vec<Option<i64>>, LogError> {
+    fn committed(
+        &self,
+        group: &str,
+        partitions: &[TopicPartition],
+    ) -> Result<Vec<Option<i64>>, LogError> {
         self.closed.check()?;
         let consumer = self
             .config
             .asking_group(group)
             .create_with_context::<_, BaseConsumer<Logging>>(Logging)
             .map_err(|error| Failure::from(error).during("opening a client"))?;
-        partitions::committed(&consumer, partitions, self.config.undecided_timeout())
-            .map_err(|error| Failure::from(error).during(format!("asking what group {group} has committed")))
+        partitions::committed(&consumer, partitions, self.config.undecided_timeout()).map_err(
+            |error| Failure::from(error).during(format!("asking what group {group} has committed")),
+        )
     }
 
     fn appender(&self) -> Result<Arc<dyn Appender>, LogError> {
         self.closed.check()?;
-        let appender = Arc::new(KafkaAppender::open(Arc::clone(&self.config), self.closed.clone())?);
-        let mut appenders = self.appenders.lock().unwrap_or_else(PoisonError::into_inner);
+        let appender = Arc::new(KafkaAppender::open(
+            Arc::clone(&self.config),
+            self.closed.clone(),
+        )?);
+        let mut appenders = self
+            .appenders
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         appenders.retain(|known| known.strong_count() > 0);
         appenders.push(Arc::downgrade(&appender));
         Ok(appender)
@@ -217,14 +272,22 @@ impl EventLog for KafkaLog {
         for topic in &config.topics {
             self.check_exists(&TopicPartition::new(Arc::clone(topic), 0))?;
         }
-        Ok(Box::new(KafkaMember::join(Arc::clone(&self.config), self.closed.clone(), &config)?))
+        Ok(Box::new(KafkaMember::join(
+            Arc::clone(&self.config),
+            self.closed.clone(),
+            &config,
+        )?))
     }
 
     fn reader(&self, from: &[(TopicPartition, i64)]) -> Result<Box<dyn Reader>, LogError> {
         for (partition, _) in from {
             self.check_exists(partition)?;
         }
-        Ok(Box::new(KafkaReader::open(&self.config, self.closed.clone(), from)?))
+        Ok(Box::new(KafkaReader::open(
+            &self.config,
+            self.closed.clone(),
+            from,
+        )?))
     }
 
     fn free_space(&self) -> Result<Option<u64>, LogError> {
@@ -234,7 +297,15 @@ impl EventLog for KafkaLog {
 
     fn close(&self) -> Result<(), LogError> {
         self.closed.0.store(true, Ordering::Release);
-        let appenders = std::mem::take(&mut *self.appenders.lock().unwrap_or_else(PoisonError::into_inner));
-        appenders.iter().filter_map(Weak::upgrade).try_for_each(|appender| appender.flush())
+        let appenders = std::mem::take(
+            &mut *self
+                .appenders
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        );
+        appenders
+            .iter()
+            .filter_map(Weak::upgrade)
+            .try_for_each(|appender| appender.flush())
     }
 }

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use rollcall_eventlog::kafka::{CommitStep, KafkaConfig, KafkaLog};
 use rollcall_eventlog::{
-    Appender, CleanupPolicy, CommitError, EventLog, LogError, Member, MemberConfig, OutputBatch, Polled, RecordBatch,
-    TopicConfig, TopicPartition, UnitOfWork,
+    Appender, CleanupPolicy, CommitError, EventLog, LogError, Member, MemberConfig, OutputBatch,
+    Polled, RecordBatch, TopicConfig, TopicPartition, UnitOfWork,
 };
 
 /// How long anything may take before it counts as never. Nothing is asserted to be quick.
@@ -20,7 +20,9 @@ const POLL: Duration = Duration::from_millis(50);
 
 /// The brokers, or `None` where the test is to be skipped.
 fn brokers() -> Option<String> {
-    let brokers = std::env::var("KAFKA_BROKERS").ok().filter(|brokers| !brokers.is_empty());
+    let brokers = std::env::var("KAFKA_BROKERS")
+        .ok()
+        .filter(|brokers| !brokers.is_empty());
     if brokers.is_none() {
         eprintln!("skipped: KAFKA_BROKERS is not set");
     }
@@ -51,32 +53,56 @@ fn open(config: KafkaConfig) -> Arc<KafkaLog> {
 /// A name that no other test and no earlier run has.
 fn unique(name: &str) -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
-    format!("test-{}-{}-{name}", now.as_micros(), COUNT.fetch_add(1, Ordering::Relaxed))
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .expect("after 1970");
+    format!(
+        "test-{}-{}-{name}",
+        now.as_micros(),
+        COUNT.fetch_add(1, Ordering::Relaxed)
+    )
 }
 
 fn topic_config(name: &str, partitions: u32) -> TopicConfig {
-    let cleanup = CleanupPolicy::Delete { retention_ms: 86_400_000 };
-    TopicConfig { name: name.into(), partitions, replication: 1, cleanup }
+    let cleanup = CleanupPolicy::Delete {
+        retention_ms: 86_400_000,
+    };
+    TopicConfig {
+        name: name.into(),
+        partitions,
+        replication: 1,
+        cleanup,
+    }
 }
 
 fn topic(log: &KafkaLog, name: &str, partitions: u32) -> Arc<str> {
     let name = unique(name);
-    log.ensure_topics(&[topic_config(&name, partitions)]).expect("a new topic");
+    log.ensure_topics(&[topic_config(&name, partitions)])
+        .expect("a new topic");
     name.into()
 }
 
 fn wait<F: Future>(future: F) -> F::Output {
-    tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(future)
+    tokio::runtime::Builder::new_current_thread()
+        .build()
+        .expect("a runtime")
+        .block_on(future)
 }
 
-fn append(appender: &dyn Appender, partition: &TopicPartition, value: &str) -> Result<i64, LogError> {
+fn append(
+    appender: &dyn Appender,
+    partition: &TopicPartition,
+    value: &str,
+) -> Result<i64, LogError> {
     wait(appender.append(partition, Some(b"key"), value.as_bytes()))
 }
 
 fn join(log: &KafkaLog, group: &str, topic: &Arc<str>, instance: &str) -> Box<dyn Member> {
-    let config =
-        MemberConfig { group: group.to_owned(), topics: vec![Arc::clone(topic)], instance: instance.to_owned() };
+    let config = MemberConfig {
+        group: group.to_owned(),
+        topics: vec![Arc::clone(topic)],
+        instance: instance.to_owned(),
+    };
     log.join(config).expect("the group can be joined")
 }
 
@@ -106,9 +132,13 @@ fn assigned(member: &mut dyn Member) -> Vec<(TopicPartition, Option<i64>)> {
 
 /// Polls until partitions are assigned, and starts them where the group is.
 fn started(member: &mut dyn Member) -> BTreeSet<TopicPartition> {
-    let from: Vec<_> =
-        assigned(member).into_iter().map(|(partition, committed)| (partition, committed.unwrap_or(0))).collect();
-    member.start(&from).expect("what is assigned can be started");
+    let from: Vec<_> = assigned(member)
+        .into_iter()
+        .map(|(partition, committed)| (partition, committed.unwrap_or(0)))
+        .collect();
+    member
+        .start(&from)
+        .expect("what is assigned can be started");
     from.into_iter().map(|(partition, _)| partition).collect()
 }
 
@@ -116,7 +146,10 @@ fn started(member: &mut dyn Member) -> BTreeSet<TopicPartition> {
 fn revoked(member: &mut dyn Member, other: &mut dyn Member) -> Vec<TopicPartition> {
     eventually("a revocation", || {
         let polled = poll(other);
-        assert!(matches!(polled, Polled::Idle), "the other gets nothing before the release, not {polled:?}");
+        assert!(
+            matches!(polled, Polled::Idle),
+            "the other gets nothing before the release, not {polled:?}"
+        );
         match poll(member) {
             Polled::Revoking(partitions) => Some(partitions),
             _ => None,
@@ -136,14 +169,21 @@ fn taken(member: &mut dyn Member, other: &mut dyn Member) -> BTreeMap<TopicParti
 }
 
 fn values(batch: &RecordBatch) -> Vec<String> {
-    batch.iter().map(|record| String::from_utf8_lossy(record.value.unwrap_or_default()).into_owned()).collect()
+    batch
+        .iter()
+        .map(|record| String::from_utf8_lossy(record.value.unwrap_or_default()).into_owned())
+        .collect()
 }
 
 fn unit(output: Option<(&Arc<str>, u32, &str)>, offsets: &[(TopicPartition, i64)]) -> UnitOfWork {
-    let mut unit = UnitOfWork { outputs: OutputBatch::default(), offsets: offsets.to_vec() };
+    let mut unit = UnitOfWork {
+        outputs: OutputBatch::default(),
+        offsets: offsets.to_vec(),
+    };
     if let Some((topic, partition, value)) = output {
         let write = &mut |out: &mut Vec<u8>| out.extend_from_slice(value.as_bytes());
-        unit.outputs.push(topic, partition, Some(b"key"), Some(write), []);
+        unit.outputs
+            .push(topic, partition, Some(b"key"), Some(write), []);
     }
     unit
 }
@@ -174,24 +214,43 @@ fn topics_are_created_once_and_never_changed() {
     let wanted = topic_config(&name, 3);
     let compacted = TopicConfig {
         name: unique("compacted").into(),
-        cleanup: CleanupPolicy::Compact { tombstone_retention_ms: 1000 },
+        cleanup: CleanupPolicy::Compact {
+            tombstone_retention_ms: 1000,
+        },
         ..wanted.clone()
     };
     for _ in 0..2 {
-        log.ensure_topics(&[wanted.clone(), compacted.clone()]).expect("created, then found as wanted");
+        log.ensure_topics(&[wanted.clone(), compacted.clone()])
+            .expect("created, then found as wanted");
     }
     assert_eq!(log.partitions(&name).expect("an answer"), Some(3));
 
     for other in [
-        TopicConfig { partitions: 4, ..wanted.clone() },
-        TopicConfig { cleanup: compacted.cleanup, ..wanted.clone() },
-        TopicConfig { cleanup: wanted.cleanup, ..compacted },
+        TopicConfig {
+            partitions: 4,
+            ..wanted.clone()
+        },
+        TopicConfig {
+            cleanup: compacted.cleanup,
+            ..wanted.clone()
+        },
+        TopicConfig {
+            cleanup: wanted.cleanup,
+            ..compacted
+        },
     ] {
-        let error = log.ensure_topics(std::slice::from_ref(&other)).expect_err("another topic than that which exists");
-        assert!(matches!(&error, LogError::TopicMismatch { topic, .. } if *topic == *other.name), "{error}");
+        let error = log
+            .ensure_topics(std::slice::from_ref(&other))
+            .expect_err("another topic than that which exists");
+        assert!(
+            matches!(&error, LogError::TopicMismatch { topic, .. } if *topic == *other.name),
+            "{error}"
+        );
     }
     let missing = TopicPartition::new(&*name, 3);
-    assert!(matches!(log.offsets(&missing), Err(LogError::UnknownPartition { partition }) if partition == missing));
+    assert!(
+        matches!(log.offsets(&missing), Err(LogError::UnknownPartition { partition }) if partition == missing)
+    );
 }
 
 #[test]
@@ -199,16 +258,33 @@ fn an_append_is_found_by_its_offset_and_time() {
     let log = open_or_skip!();
     let partition = TopicPartition::new(topic(&log, "append", 1), 0);
     let appender = log.appender().expect("an appender");
-    let offsets = ["a", "b", "c"].map(|value| append(&*appender, &partition, value).expect("appended"));
+    let offsets =
+        ["a", "b", "c"].map(|value| append(&*appender, &partition, value).expect("appended"));
     assert_eq!(offsets, [0, 1, 2]);
     let mut reader = log.reader(&[(partition.clone(), 1)]).expect("a reader");
     let batch = eventually("records", || reader.poll(1, POLL).expect("reading"));
-    assert_eq!((values(&batch), batch.next_offset()), (vec!["b".to_owned()], 2));
+    assert_eq!(
+        (values(&batch), batch.next_offset()),
+        (vec!["b".to_owned()], 2)
+    );
     let time = batch.iter().next().expect("one record").timestamp;
-    let at = log.offset_at(&partition, time).expect("an answer").expect("a record of that time");
-    assert!(at <= 1, "the first record of that time or later is not after {at}");
-    assert_eq!(log.offset_at(&partition, i64::MIN).expect("an answer"), Some(0));
-    assert_eq!(log.offset_at(&partition, time + 3_600_000).expect("an answer"), None);
+    let at = log
+        .offset_at(&partition, time)
+        .expect("an answer")
+        .expect("a record of that time");
+    assert!(
+        at <= 1,
+        "the first record of that time or later is not after {at}"
+    );
+    assert_eq!(
+        log.offset_at(&partition, i64::MIN).expect("an answer"),
+        Some(0)
+    );
+    assert_eq!(
+        log.offset_at(&partition, time + 3_600_000)
+            .expect("an answer"),
+        None
+    );
 }
 
 #[test]
@@ -216,21 +292,30 @@ fn an_append_is_refused_at_once_where_the_queue_is_full() {
     let Some(brokers) = brokers() else { return };
     let mut config = config(brokers);
     // Nothing leaves the queue of two by itself.
-    for (name, value) in [("queue.buffering.max.messages", "2"), ("linger.ms", "300000")] {
+    for (name, value) in [
+        ("queue.buffering.max.messages", "2"),
+        ("linger.ms", "300000"),
+    ] {
         config.properties.insert(name.to_owned(), value.to_owned());
     }
     config.delivery_timeout = Duration::from_secs(600);
     let log = open(config);
     let partition = TopicPartition::new(topic(&log, "busy", 1), 0);
     let appender = log.appender().expect("an appender");
-    let queued = [appender.append(&partition, None, b"a"), appender.append(&partition, None, b"b")];
+    let queued = [
+        appender.append(&partition, None, b"a"),
+        appender.append(&partition, None, b"b"),
+    ];
     let refused = wait(appender.append(&partition, None, b"c")).expect_err("a full queue");
     assert!(matches!(refused, LogError::Busy { .. }), "{refused}");
     log.close().expect("closing delivers what is queued");
     for (queued, offset) in queued.into_iter().zip(0..) {
         assert_eq!(wait(queued).expect("delivered"), offset);
     }
-    assert!(matches!(append(&*appender, &partition, "d"), Err(LogError::Closed { .. })));
+    assert!(matches!(
+        append(&*appender, &partition, "d"),
+        Err(LogError::Closed { .. })
+    ));
     assert!(matches!(log.appender(), Err(LogError::Closed { .. })));
 }
 
@@ -244,14 +329,30 @@ fn a_second_member_takes_half_and_gives_it_back_when_it_leaves() {
 
     let revoked = revoked(&mut *first, &mut *second);
     assert_eq!(revoked.len(), 2);
-    let offsets: Vec<_> = revoked.iter().map(|partition| (partition.clone(), 7)).collect();
-    first.commit(&unit(None, &offsets)).expect("a commit before the release counts");
+    let offsets: Vec<_> = revoked
+        .iter()
+        .map(|partition| (partition.clone(), 7))
+        .collect();
+    first
+        .commit(&unit(None, &offsets))
+        .expect("a commit before the release counts");
     for partition in &revoked {
-        assert!(matches!(poll(&mut *second), Polled::Idle), "nothing before all is released");
-        first.release(std::slice::from_ref(partition)).expect("released one by one");
+        assert!(
+            matches!(poll(&mut *second), Polled::Idle),
+            "nothing before all is released"
+        );
+        first
+            .release(std::slice::from_ref(partition))
+            .expect("released one by one");
     }
     let taken = taken(&mut *second, &mut *first);
-    assert_eq!(taken, offsets.into_iter().map(|(partition, offset)| (partition, Some(offset))).collect());
+    assert_eq!(
+        taken,
+        offsets
+            .into_iter()
+            .map(|(partition, offset)| (partition, Some(offset)))
+            .collect()
+    );
     for partition in taken.into_keys() {
         second.start(&[(partition, 7)]).expect("started one by one");
     }
@@ -271,7 +372,11 @@ fn a_partition_that_was_never_started_can_be_taken_away() {
     first.start(&[(start.clone(), 0)]).expect("started");
     let mut second = join(&log, &group, &topic, "two");
     let revoked = revoked(&mut *first, &mut *second);
-    assert_ne!(revoked, std::slice::from_ref(start), "the test is about the other one");
+    assert_ne!(
+        revoked,
+        std::slice::from_ref(start),
+        "the test is about the other one"
+    );
     first.release(&revoked).expect("released");
     let taken = taken(&mut *second, &mut *first);
     assert_eq!(taken.into_keys().collect::<Vec<_>>(), revoked);
@@ -287,17 +392,25 @@ fn of_two_of_one_name_the_older_is_fenced() {
     let partition = TopicPartition::new(Arc::clone(&topic), 0);
     let mut zombie = join(&log, &group, &topic, "one");
     started(&mut *zombie);
-    zombie.commit(&unit(Some((&topic, 0, "before")), &[(partition.clone(), 1)])).expect("the only one of its name");
+    zombie
+        .commit(&unit(
+            Some((&topic, 0, "before")),
+            &[(partition.clone(), 1)],
+        ))
+        .expect("the only one of its name");
 
     let mut heir = join(&log, &group, &topic, "one");
     for offsets in [&[(partition.clone(), 9)][..], &[]] {
-        let error = zombie.commit(&unit(Some((&topic, 0, "zombie")), offsets)).expect_err("fenced");
+        let error = zombie
+            .commit(&unit(Some((&topic, 0, "zombie")), offsets))
+            .expect_err("fenced");
         assert!(matches!(error, CommitError::Fenced { .. }), "{error:?}");
     }
     // At once: the session of five minutes is not waited for.
     assert_eq!(assigned(&mut *heir), [(partition.clone(), Some(1))]);
     heir.start(&[(partition.clone(), 1)]).expect("started");
-    heir.commit(&unit(Some((&topic, 0, "heir")), &[(partition.clone(), 2)])).expect("the heir commits");
+    heir.commit(&unit(Some((&topic, 0, "heir")), &[(partition.clone(), 2)]))
+        .expect("the heir commits");
     assert_eq!(contents(&log, &partition), ["before", "heir"]);
 }
 
@@ -306,12 +419,20 @@ fn outputs_alone_of_a_fenced_member_leave_no_trace() {
     let log = open_or_skip!();
     let (topic, group) = (topic(&log, "zombie-outputs", 1), unique("group"));
     let mut zombie = join(&log, &group, &topic, "one");
-    zombie.commit(&unit(Some((&topic, 0, "before")), &[])).expect("the only one of its name");
+    zombie
+        .commit(&unit(Some((&topic, 0, "before")), &[]))
+        .expect("the only one of its name");
     let mut heir = join(&log, &group, &topic, "one");
-    let error = zombie.commit(&unit(Some((&topic, 0, "zombie")), &[])).expect_err("fenced");
+    let error = zombie
+        .commit(&unit(Some((&topic, 0, "zombie")), &[]))
+        .expect_err("fenced");
     assert!(matches!(error, CommitError::Fenced { .. }), "{error:?}");
-    heir.commit(&unit(Some((&topic, 0, "heir")), &[])).expect("the heir commits");
-    assert_eq!(contents(&log, &TopicPartition::new(topic, 0)), ["before", "heir"]);
+    heir.commit(&unit(Some((&topic, 0, "heir")), &[]))
+        .expect("the heir commits");
+    assert_eq!(
+        contents(&log, &TopicPartition::new(topic, 0)),
+        ["before", "heir"]
+    );
 }
 
 /// A configuration under which who does not poll for two seconds is out.
@@ -333,11 +454,19 @@ fn a_member_that_does_not_poll_loses_its_place_and_cannot_commit() {
     let mut other = join(&log, &group, &topic, "other");
     assert_eq!(assigned(&mut *other), [(partition.clone(), None)]);
     other.start(&[(partition.clone(), 0)]).expect("started");
-    other.commit(&unit(Some((&topic, 0, "other")), &[(partition.clone(), 5)])).expect("in the group");
+    other
+        .commit(&unit(Some((&topic, 0, "other")), &[(partition.clone(), 5)]))
+        .expect("in the group");
 
-    let error = slow.commit(&unit(Some((&topic, 0, "slow")), &[(partition.clone(), 3)])).expect_err("out of the group");
+    let error = slow
+        .commit(&unit(Some((&topic, 0, "slow")), &[(partition.clone(), 3)]))
+        .expect_err("out of the group");
     assert!(matches!(error, CommitError::Fenced { .. }), "{error:?}");
-    assert_eq!(log.committed(&group, std::slice::from_ref(&partition)).expect("an answer"), [Some(5)]);
+    assert_eq!(
+        log.committed(&group, std::slice::from_ref(&partition))
+            .expect("an answer"),
+        [Some(5)]
+    );
     assert_eq!(contents(&log, &partition), ["other"]);
 }
 
@@ -357,7 +486,9 @@ fn a_member_that_lost_its_partitions_is_told_and_gets_them_back() {
     assert_eq!(lost.into_iter().collect::<BTreeSet<_>>(), held);
     assert_eq!(started(&mut *member), held);
     let offsets: Vec<_> = held.into_iter().map(|partition| (partition, 1)).collect();
-    member.commit(&unit(None, &offsets)).expect("in the group again");
+    member
+        .commit(&unit(None, &offsets))
+        .expect("in the group again");
 }
 
 #[test]
@@ -367,7 +498,9 @@ fn transaction_markers_are_passed_at_the_end_of_a_partition() {
     let partition = TopicPartition::new(Arc::clone(&source), 0);
     let mut writer = join(&log, &unique("writer"), &source, "one");
     for value in ["a", "b"] {
-        writer.commit(&unit(Some((&source, 0, value)), &[])).expect("committed");
+        writer
+            .commit(&unit(Some((&source, 0, value)), &[]))
+            .expect("committed");
     }
     // Two records, each with a marker behind it.
     let offsets = log.offsets(&partition).expect("offsets");
@@ -397,7 +530,10 @@ fn seeking_and_pausing_neither_lose_nor_repeat() {
         append(&*appender, &paused, &format!("p{n}")).expect("appended");
     }
     let mut member = join(&log, &group, &topic, "one");
-    assert!(matches!(member.seek(&paused, 0), Err(LogError::NotAssigned { .. })));
+    assert!(matches!(
+        member.seek(&paused, 0),
+        Err(LogError::NotAssigned { .. })
+    ));
     started(&mut *member);
     let some = |member: &mut dyn Member| {
         eventually("records", || match member.poll(3, POLL).expect("polling") {
@@ -408,8 +544,14 @@ fn seeking_and_pausing_neither_lose_nor_repeat() {
     assert_eq!(some(&mut *member), ["p0", "p1", "p2"]);
     member.pause(std::slice::from_ref(&paused)).expect("paused");
     append(&*appender, &running, "r0").expect("appended");
-    assert_eq!(some(&mut *member), ["r0"], "nothing of the partition that is paused");
-    member.resume(std::slice::from_ref(&paused)).expect("resumed");
+    assert_eq!(
+        some(&mut *member),
+        ["r0"],
+        "nothing of the partition that is paused"
+    );
+    member
+        .resume(std::slice::from_ref(&paused))
+        .expect("resumed");
 
     let rest = |member: &mut dyn Member| {
         let mut seen = Vec::new();
@@ -428,7 +570,9 @@ fn seeking_and_pausing_neither_lose_nor_repeat() {
     // A seek while paused holds after the resumption.
     member.pause(std::slice::from_ref(&paused)).expect("paused");
     member.seek(&paused, 2).expect("back");
-    member.resume(std::slice::from_ref(&paused)).expect("resumed");
+    member
+        .resume(std::slice::from_ref(&paused))
+        .expect("resumed");
     assert_eq!(rest(&mut *member), (2..10).collect::<Vec<_>>());
 }
 
@@ -447,10 +591,21 @@ fn a_position_below_the_start_of_the_log_is_an_error() {
         .create()
         .expect("an admin client");
     let mut until = rdkafka::TopicPartitionList::new();
-    until.add_partition_offset(&topic, 0, rdkafka::Offset::Offset(3)).expect("an offset");
+    until
+        .add_partition_offset(&topic, 0, rdkafka::Offset::Offset(3))
+        .expect("an offset");
     wait(admin.delete_records(&until, &AdminOptions::new())).expect("records can be deleted");
 
-    let is_range = |error: &LogError| matches!(error, LogError::OutOfRange { offset: 1, start: 3, .. });
+    let is_range = |error: &LogError| {
+        matches!(
+            error,
+            LogError::OutOfRange {
+                offset: 1,
+                start: 3,
+                ..
+            }
+        )
+    };
     let mut member = join(&log, &group, &topic, "one");
     assigned(&mut *member);
     member.start(&[(partition.clone(), 1)]).expect("started");
@@ -469,13 +624,29 @@ fn a_unit_that_cannot_be_written_is_aborted_whole_and_the_member_goes_on() {
     let mut member = join(&log, &group, &topic, "one");
     started(&mut *member);
     let mut too_large = unit(Some((&topic, 0, "small")), &[(partition.clone(), 1)]);
-    too_large.outputs.push(&topic, 0, None, Some(&mut |out| out.resize(out.len() + (5 << 20), 0)), []);
+    too_large.outputs.push(
+        &topic,
+        0,
+        None,
+        Some(&mut |out| out.resize(out.len() + (5 << 20), 0)),
+        [],
+    );
     let error = member.commit(&too_large).expect_err("5 MiB in one record");
-    assert!(matches!(error, CommitError::Log(LogError::TooLarge { .. })), "{error:?}");
-    member.commit(&UnitOfWork::default()).expect("nothing to do");
-    member.commit(&unit(Some((&topic, 0, "next")), &[(partition.clone(), 2)])).expect("the member goes on");
+    assert!(
+        matches!(error, CommitError::Log(LogError::TooLarge { .. })),
+        "{error:?}"
+    );
+    member
+        .commit(&UnitOfWork::default())
+        .expect("nothing to do");
+    member
+        .commit(&unit(Some((&topic, 0, "next")), &[(partition.clone(), 2)]))
+        .expect("the member goes on");
     assert_eq!(contents(&log, &partition), ["next"]);
-    assert_eq!(log.committed(&group, &[partition]).expect("an answer"), [Some(2)]);
+    assert_eq!(
+        log.committed(&group, &[partition]).expect("an answer"),
+        [Some(2)]
+    );
 }
 
 /// The steps of a commit, and the names under which a child process is told to stop at one.
@@ -500,25 +671,48 @@ fn a_process_killed_inside_of_a_commit_leaves_all_or_nothing() {
             CommitStep::Committed => (Some(1), vec!["child"]),
             _ => (None, Vec::new()),
         };
-        assert_eq!(assigned(&mut *heir), [(partition.clone(), committed)], "at {name}");
+        assert_eq!(
+            assigned(&mut *heir),
+            [(partition.clone(), committed)],
+            "at {name}"
+        );
         assert_eq!(contents(&log, &partition), left, "at {name}");
         heir.start(&[(partition.clone(), 0)]).expect("started");
-        heir.commit(&unit(Some((&topic, 0, "heir")), &[(partition.clone(), 2)])).expect("committed");
-        assert_eq!(contents(&log, &partition), [left, vec!["heir"]].concat(), "at {name}");
-        assert_eq!(log.committed(&group, &[partition]).expect("an answer"), [Some(2)]);
+        heir.commit(&unit(Some((&topic, 0, "heir")), &[(partition.clone(), 2)]))
+            .expect("committed");
+        assert_eq!(
+            contents(&log, &partition),
+            [left, vec!["heir"]].concat(),
+            "at {name}"
+        );
+        assert_eq!(
+            log.committed(&group, &[partition]).expect("an answer"),
+            [Some(2)]
+        );
     }
 }
 
 /// Runs [`child_that_stops_inside_of_a_commit`] in a process of its own, and kills it there.
 fn kill_child_at(step: &str, topic: &str, group: &str) {
     let mut child = Command::new(std::env::current_exe().expect("this test"))
-        .args(["--exact", "child_that_stops_inside_of_a_commit", "--ignored", "--nocapture"])
-        .envs([("CHILD_STEP", step), ("CHILD_TOPIC", topic), ("CHILD_GROUP", group)])
+        .args([
+            "--exact",
+            "child_that_stops_inside_of_a_commit",
+            "--ignored",
+            "--nocapture",
+        ])
+        .envs([
+            ("CHILD_STEP", step),
+            ("CHILD_TOPIC", topic),
+            ("CHILD_GROUP", group),
+        ])
         .stdout(Stdio::piped())
         .spawn()
         .expect("a child");
     let lines = BufReader::new(child.stdout.take().expect("piped")).lines();
-    let reached = lines.map_while(Result::ok).any(|line| line.contains("CHILD REACHED"));
+    let reached = lines
+        .map_while(Result::ok)
+        .any(|line| line.contains("CHILD REACHED"));
     child.kill().expect("killed"); // SIGKILL
     child.wait().expect("ended");
     assert!(reached, "the child never came to {step}");
@@ -528,10 +722,19 @@ fn kill_child_at(step: &str, topic: &str, group: &str) {
 #[ignore = "run by another test, in a process of its own"]
 fn child_that_stops_inside_of_a_commit() {
     let Some(brokers) = brokers() else { return };
-    let Ok(step) = std::env::var("CHILD_STEP") else { return };
+    let Ok(step) = std::env::var("CHILD_STEP") else {
+        return;
+    };
     let of_child = |name: &str| std::env::var(name).expect("given by the parent");
-    let (topic, group) = (Arc::<str>::from(of_child("CHILD_TOPIC")), of_child("CHILD_GROUP"));
-    let stop_at = STEPS.into_iter().find(|(name, _)| *name == step).expect("a step").1;
+    let (topic, group) = (
+        Arc::<str>::from(of_child("CHILD_TOPIC")),
+        of_child("CHILD_GROUP"),
+    );
+    let stop_at = STEPS
+        .into_iter()
+        .find(|(name, _)| *name == step)
+        .expect("a step")
+        .1;
     let mut config = config(brokers);
     config.on_commit_step = Some(Arc::new(move |step| {
         if step == stop_at {
@@ -545,5 +748,7 @@ fn child_that_stops_inside_of_a_commit() {
     let mut member = join(&log, &group, &topic, "one");
     started(&mut *member);
     let partition = TopicPartition::new(Arc::clone(&topic), 0);
-    member.commit(&unit(Some((&topic, 0, "child")), &[(partition, 1)])).expect("never here");
+    member
+        .commit(&unit(Some((&topic, 0, "child")), &[(partition, 1)]))
+        .expect("never here");
 }

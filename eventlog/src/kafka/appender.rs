@@ -3,13 +3,13 @@
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use rdkafka::Message;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
 use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
 use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::util::Timeout;
-use rdkafka::Message;
 use tokio::sync::oneshot;
 
 use crate::{AppendFuture, Appender, LogError, TopicPartition};
@@ -57,14 +57,24 @@ impl ProducerContext for Answering {
 impl KafkaAppender {
     pub(super) fn open(config: Arc<KafkaConfig>, closed: Closed) -> Result<Self, LogError> {
         let producer = RwLock::new(open(&config)?);
-        Ok(Self { config, closed, producer })
+        Ok(Self {
+            config,
+            closed,
+            producer,
+        })
     }
 
     /// Waits until all that was appended is durable.
     pub(super) fn flush(&self) -> Result<(), LogError> {
-        let producer = self.producer.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let producer = self
+            .producer
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         producer
-            .flush(Timeout::After(self.config.delivery_timeout + Duration::from_secs(1)))
+            .flush(Timeout::After(
+                self.config.delivery_timeout + Duration::from_secs(1),
+            ))
             .map_err(|error| Failure::from(error).during("delivering what was appended last"))
     }
 
@@ -87,7 +97,10 @@ impl KafkaAppender {
     /// An idempotent producer that lost track of its sequence refuses everything from then on. Each
     /// record stands by itself here, so that another producer may go on.
     fn replace(&self) -> Result<(), LogError> {
-        let mut producer = self.producer.write().unwrap_or_else(PoisonError::into_inner);
+        let mut producer = self
+            .producer
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
         if producer.client().fatal_error().is_none() {
             // Another thread was quicker.
             return Ok(());
@@ -114,7 +127,11 @@ impl Appender for KafkaAppender {
             self.closed.check()?;
             // librdkafka says so too, but only of the record without its frame.
             if bytes > MAX_RECORD_BYTES / 2 {
-                return Err(LogError::TooLarge { partition: partition.clone(), bytes, limit: MAX_RECORD_BYTES / 2 });
+                return Err(LogError::TooLarge {
+                    partition: partition.clone(),
+                    bytes,
+                    limit: MAX_RECORD_BYTES / 2,
+                });
             }
             let mut sent = self.send(partition, key, value);
             if let Err(KafkaError::MessageProduction(RDKafkaErrorCode::Fatal)) = sent {
@@ -129,7 +146,9 @@ impl Appender for KafkaAppender {
             match answered?.await {
                 Ok(Ok(offset)) => Ok(offset),
                 Ok(Err(error)) => Err(Failure::from(error).of_record(&partition, bytes)),
-                Err(_) => Err(LogError::Closed { reason: Some("the producer ended".to_owned()) }),
+                Err(_) => Err(LogError::Closed {
+                    reason: Some("the producer ended".to_owned()),
+                }),
             }
         })
     }

@@ -62,7 +62,11 @@ impl Batches {
 
     /// Goes on at `position`, dropping what was read.
     pub(super) fn seek(&mut self, partition: &TopicPartition, position: i64) {
-        if let Some(open) = self.open.iter_mut().find(|open| open.partition == *partition) {
+        if let Some(open) = self
+            .open
+            .iter_mut()
+            .find(|open| open.partition == *partition)
+        {
             open.position = position;
             open.moved = false;
             open.records = None;
@@ -72,14 +76,20 @@ impl Batches {
 
     /// Hands on nothing of this partition, and keeps what was read.
     pub(super) fn set_paused(&mut self, partition: &TopicPartition, paused: bool) {
-        if let Some(open) = self.open.iter_mut().find(|open| open.partition == *partition) {
+        if let Some(open) = self
+            .open
+            .iter_mut()
+            .find(|open| open.partition == *partition)
+        {
             open.paused = paused;
         }
     }
 
     /// Where each partition is read next.
     pub(super) fn positions(&self) -> impl Iterator<Item = (&TopicPartition, i64)> {
-        self.open.iter().map(|open| (&open.partition, open.position))
+        self.open
+            .iter()
+            .map(|open| (&open.partition, open.position))
     }
 
     /// Waits at most `timeout` for something of the consumer, then takes what is there without
@@ -119,25 +129,45 @@ impl Batches {
     pub(super) fn take(&mut self, max_records: usize) -> Option<RecordBatch> {
         let max_records = max_records.max(1);
         let count = self.open.len();
-        let index = (0..count).map(|n| (self.turn + n) % count).find(|index| self.open[*index].has_some())?;
+        let index = (0..count)
+            .map(|n| (self.turn + n) % count)
+            .find(|index| self.open[*index].has_some())?;
         self.turn = (index + 1) % count;
         self.open[index].take(max_records)
     }
 
     fn push(&mut self, message: &BorrowedMessage<'_>) {
-        let Ok(number) = u32::try_from(message.partition()) else { return };
+        let Ok(number) = u32::try_from(message.partition()) else {
+            return;
+        };
         let topic = message.topic();
-        let same = |open: &&mut Partition| open.partition.partition == number && *open.partition.topic == *topic;
+        let same = |open: &&mut Partition| {
+            open.partition.partition == number && *open.partition.topic == *topic
+        };
         // A partition that was let go of or sought elsewhere, whose messages were already on the way.
-        let Some(open) = self.open.iter_mut().find(same) else { return };
+        let Some(open) = self.open.iter_mut().find(same) else {
+            return;
+        };
         if message.offset() < open.position {
             return;
         }
         self.scratch.clear();
-        for header in message.headers().into_iter().flat_map(|headers| headers.iter()) {
-            Headers::encode_into(Header { name: header.key, value: header.value.unwrap_or_default() }, &mut self.scratch);
+        for header in message
+            .headers()
+            .into_iter()
+            .flat_map(|headers| headers.iter())
+        {
+            Headers::encode_into(
+                Header {
+                    name: header.key,
+                    value: header.value.unwrap_or_default(),
+                },
+                &mut self.scratch,
+            );
         }
-        let records = open.records.get_or_insert_with(|| RecordBatchBuilder::new(open.partition.clone()));
+        let records = open
+            .records
+            .get_or_insert_with(|| RecordBatchBuilder::new(open.partition.clone()));
         records.push(RecordRef {
             offset: message.offset(),
             timestamp: message.timestamp().to_millis().unwrap_or(0),
@@ -150,10 +180,19 @@ impl Batches {
 
     /// At the end of a partition transaction markers may lie between the last record and the end.
     /// librdkafka says only the number of the partition that ended, but knows the position of each.
-    fn skip_to_end<C: ConsumerContext>(&mut self, consumer: &BaseConsumer<C>, ended: &[i32]) -> Result<(), KafkaError> {
+    fn skip_to_end<C: ConsumerContext>(
+        &mut self,
+        consumer: &BaseConsumer<C>,
+        ended: &[i32],
+    ) -> Result<(), KafkaError> {
         let positions = consumer.position()?;
-        for open in self.open.iter_mut().filter(|open| ended.contains(&partitions::native(&open.partition))) {
-            let position = positions.find_partition(&open.partition.topic, partitions::native(&open.partition));
+        for open in self
+            .open
+            .iter_mut()
+            .filter(|open| ended.contains(&partitions::native(&open.partition)))
+        {
+            let position = positions
+                .find_partition(&open.partition.topic, partitions::native(&open.partition));
             // Unset until something was read since the last seek.
             if let Some(Offset::Offset(position)) = position.map(|element| element.offset())
                 && position > open.position
@@ -202,7 +241,10 @@ fn split(batch: &RecordBatch, count: usize) -> (RecordBatch, RecordBatch) {
         }
         builder.finish(next_offset.unwrap_or(end))
     };
-    (part(&mut batch.iter().take(count), None), part(&mut batch.iter().skip(count), Some(batch.next_offset())))
+    (
+        part(&mut batch.iter().take(count), None),
+        part(&mut batch.iter().skip(count), Some(batch.next_offset())),
+    )
 }
 
 #[cfg(test)]
@@ -213,7 +255,13 @@ mod tests {
     fn builder(partition: &TopicPartition, offsets: &[i64]) -> RecordBatchBuilder {
         let mut builder = RecordBatchBuilder::new(partition.clone());
         for offset in offsets {
-            builder.push(RecordRef { offset: *offset, timestamp: 0, key: None, value: Some(b"v"), headers: Headers::default() });
+            builder.push(RecordRef {
+                offset: *offset,
+                timestamp: 0,
+                key: None,
+                value: Some(b"v"),
+                headers: Headers::default(),
+            });
         }
         builder
     }
@@ -222,8 +270,20 @@ mod tests {
     fn a_batch_is_split_at_its_records_and_only_the_last_part_moves_past_them() {
         let batch = builder(&TopicPartition::new("t", 0), &[3, 5, 9]).finish(12);
         let (first, rest) = split(&batch, 2);
-        assert_eq!((first.iter().map(|r| r.offset).collect::<Vec<_>>(), first.next_offset()), (vec![3, 5], 6));
-        assert_eq!((rest.iter().map(|r| r.offset).collect::<Vec<_>>(), rest.next_offset()), (vec![9], 12));
+        assert_eq!(
+            (
+                first.iter().map(|r| r.offset).collect::<Vec<_>>(),
+                first.next_offset()
+            ),
+            (vec![3, 5], 6)
+        );
+        assert_eq!(
+            (
+                rest.iter().map(|r| r.offset).collect::<Vec<_>>(),
+                rest.next_offset()
+            ),
+            (vec![9], 12)
+        );
     }
 
     #[test]
@@ -238,7 +298,13 @@ mod tests {
         batches.open[1].records = Some(builder(&b, &[0]));
         batches.open[1].position = 4;
         let mut taken = |batches: &mut Batches| {
-            batches.take(2).map(|batch| (batch.partition().partition, batch.len(), batch.next_offset()))
+            batches.take(2).map(|batch| {
+                (
+                    batch.partition().partition,
+                    batch.len(),
+                    batch.next_offset(),
+                )
+            })
         };
         batches.set_paused(&b, true);
         assert_eq!(taken(&mut batches), Some((0, 2, 2)));

@@ -85,11 +85,17 @@ impl KafkaConfig {
 
     /// Refuses properties that are the engine's own to set.
     pub(super) fn check(&self) -> Result<(), LogError> {
-        match self.properties.keys().find(|name| OWN_PROPERTIES.contains(&name.as_str())) {
+        match self
+            .properties
+            .keys()
+            .find(|name| OWN_PROPERTIES.contains(&name.as_str()))
+        {
             None => Ok(()),
             Some(name) => Err(LogError::Kafka {
                 action: "reading its properties".to_owned(),
-                reason: format!("{name} is set by Rollcall itself, and another value would lose or repeat records: remove it"),
+                reason: format!(
+                    "{name} is set by Rollcall itself, and another value would lose or repeat records: remove it"
+                ),
                 retriable: false,
             }),
         }
@@ -138,7 +144,9 @@ impl KafkaConfig {
     /// A client that asks about a group and does not join it.
     pub(super) fn asking_group(&self, group: &str) -> ClientConfig {
         let mut config = self.asking();
-        config.set("group.id", group).set("enable.auto.commit", "false");
+        config
+            .set("group.id", group)
+            .set("enable.auto.commit", "false");
         config
     }
 
@@ -171,7 +179,10 @@ impl KafkaConfig {
             .set("session.timeout.ms", millis(self.session_timeout))
             .set("heartbeat.interval.ms", millis(heartbeat))
             // Less than the session would be refused.
-            .set("max.poll.interval.ms", millis(self.max_poll_interval.max(self.session_timeout)))
+            .set(
+                "max.poll.interval.ms",
+                millis(self.max_poll_interval.max(self.session_timeout)),
+            )
             .set("statistics.interval.ms", "5000");
         self.with_properties(config)
     }
@@ -250,22 +261,31 @@ mod tests {
             assert!(error.contains(name), "{error}");
         }
         let mut config = KafkaConfig::new("localhost:9092");
-        config.properties.insert("security.protocol".to_owned(), "SASL_SSL".to_owned());
+        config
+            .properties
+            .insert("security.protocol".to_owned(), "SASL_SSL".to_owned());
         assert!(config.check().is_ok());
     }
 
     #[test]
     fn values_of_properties_are_not_printed() {
         let mut config = KafkaConfig::new("localhost:9092");
-        config.properties.insert("sasl.password".to_owned(), "hunter2".to_owned());
+        config
+            .properties
+            .insert("sasl.password".to_owned(), "hunter2".to_owned());
         let printed = format!("{config:?}");
-        assert!(printed.contains("sasl.password") && !printed.contains("hunter2"), "{printed}");
+        assert!(
+            printed.contains("sasl.password") && !printed.contains("hunter2"),
+            "{printed}"
+        );
     }
 
     #[test]
     fn the_users_properties_go_over_the_tuning() {
         let mut config = KafkaConfig::new("localhost:9092");
-        config.properties.insert("linger.ms".to_owned(), "50".to_owned());
+        config
+            .properties
+            .insert("linger.ms".to_owned(), "50".to_owned());
         assert_eq!(config.appender().get("linger.ms"), Some("50"));
         assert_eq!(config.transactional("c", "t").get("linger.ms"), Some("50"));
     }
@@ -281,7 +301,9 @@ mod tests {
             config.appender(),
             config.transactional("c", "t"),
         ] {
-            client.create_native_config().expect("known names and values");
+            client
+                .create_native_config()
+                .expect("known names and values");
         }
     }
 }

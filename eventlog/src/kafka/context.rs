@@ -28,8 +28,12 @@ impl Logging {
         use RDKafkaLogLevel::{Alert, Critical, Debug, Emerg, Error, Info, Notice, Warning};
         match level {
             // Properties that are only for producers go to consumers too, and the other way round.
-            _ if facility == "CONFWARN" => tracing::debug!(target: "librdkafka", facility, "{message}"),
-            Emerg | Alert | Critical | Error => tracing::error!(target: "librdkafka", facility, "{message}"),
+            _ if facility == "CONFWARN" => {
+                tracing::debug!(target: "librdkafka", facility, "{message}")
+            }
+            Emerg | Alert | Critical | Error => {
+                tracing::error!(target: "librdkafka", facility, "{message}")
+            }
             Warning => tracing::warn!(target: "librdkafka", facility, "{message}"),
             Notice | Info => tracing::info!(target: "librdkafka", facility, "{message}"),
             Debug => tracing::debug!(target: "librdkafka", facility, "{message}"),
@@ -75,19 +79,34 @@ pub(super) struct Membership {
 
 impl Membership {
     pub(super) fn new(lag: Arc<Lag>) -> Self {
-        Self { rebalances: Mutex::default(), abandoned: AtomicBool::new(false), answered: AtomicBool::new(false), lag }
+        Self {
+            rebalances: Mutex::default(),
+            abandoned: AtomicBool::new(false),
+            answered: AtomicBool::new(false),
+            lag,
+        }
     }
 
     pub(super) fn next_rebalance(&self) -> Option<Rebalance> {
-        self.rebalances.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+        self.rebalances
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop_front()
     }
 
     pub(super) fn put_back(&self, rebalance: Rebalance) {
-        self.rebalances.lock().unwrap_or_else(PoisonError::into_inner).push_front(rebalance);
+        self.rebalances
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push_front(rebalance);
     }
 
     pub(super) fn has_rebalance(&self) -> bool {
-        !self.rebalances.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+        !self
+            .rebalances
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_empty()
     }
 
     /// From now on rebalances are answered with giving everything up.
@@ -111,7 +130,12 @@ impl ClientContext for Membership {
 }
 
 impl ConsumerContext for Membership {
-    fn rebalance(&self, consumer: &BaseConsumer<Self>, event: RDKafkaRespErr, list: &mut TopicPartitionList) {
+    fn rebalance(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        event: RDKafkaRespErr,
+        list: &mut TopicPartitionList,
+    ) {
         let assigns = event == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
         if self.abandoned.load(Ordering::Acquire) {
             // A consumer that is being closed takes any answer for "give up all", ends, and never
@@ -130,7 +154,10 @@ impl ConsumerContext for Membership {
             false => Rebalance::Revoke(partitions),
         };
         tracing::debug!(?rebalance, "rebalance");
-        self.rebalances.lock().unwrap_or_else(PoisonError::into_inner).push_back(rebalance);
+        self.rebalances
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push_back(rebalance);
     }
 }
 
@@ -147,7 +174,11 @@ struct DeliveriesInner {
 
 impl Deliveries {
     pub(super) fn begin(&self) {
-        *self.0.first_failure.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self
+            .0
+            .first_failure
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     pub(super) fn sending(&self) {
@@ -160,19 +191,30 @@ impl Deliveries {
 
     /// Partition, size and reason of the first record that could not be delivered.
     pub(super) fn first_failure(&self) -> Option<(TopicPartition, usize, Failure)> {
-        self.0.first_failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0
+            .first_failure
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Waits until everything sent was delivered or something failed; false where neither came by
     /// the deadline. Producer's own `flush` is not used: it waits in steps of 100 ms.
     pub(super) fn wait(&self, deadline: Instant) -> bool {
-        let mut failure = self.0.first_failure.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut failure = self
+            .0
+            .first_failure
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         while self.0.under_way.load(Ordering::Acquire) > 0 && failure.is_none() {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return false;
             }
-            let waited = self.0.changed.wait_timeout(failure, left.min(Duration::from_millis(100)));
+            let waited = self
+                .0
+                .changed
+                .wait_timeout(failure, left.min(Duration::from_millis(100)));
             failure = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         true
@@ -195,8 +237,10 @@ impl ProducerContext for Deliveries {
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
         let last = self.0.under_way.fetch_sub(1, Ordering::AcqRel) == 1;
         if let Err((error, message)) = result {
-            let partition =
-                TopicPartition::new(message.topic(), u32::try_from(message.partition()).unwrap_or(u32::MAX));
+            let partition = TopicPartition::new(
+                message.topic(),
+                u32::try_from(message.partition()).unwrap_or(u32::MAX),
+            );
             let bytes = message.key_len() + message.payload_len();
             self.0
                 .first_failure
@@ -206,7 +250,11 @@ impl ProducerContext for Deliveries {
             self.0.changed.notify_all();
         } else if last {
             // With the lock held, or the waiter could miss it between its look and its sleep.
-            let _guard = self.0.first_failure.lock().unwrap_or_else(PoisonError::into_inner);
+            let _guard = self
+                .0
+                .first_failure
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
             self.0.changed.notify_all();
         }
     }

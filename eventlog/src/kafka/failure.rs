@@ -45,19 +45,29 @@ impl Failure {
 
     /// As an error of the log, met while doing `action`.
     pub(super) fn during(&self, action: impl Into<String>) -> LogError {
-        LogError::Kafka { action: action.into(), reason: self.reason.clone(), retriable: self.kind == Kind::Retriable }
+        LogError::Kafka {
+            action: action.into(),
+            reason: self.reason.clone(),
+            retriable: self.kind == Kind::Retriable,
+        }
     }
 
     /// Nothing where it ends by itself, since librdkafka goes on trying; else an error of the log.
     pub(super) fn unless_passing(&self, action: impl Into<String>) -> Result<(), LogError> {
-        if self.kind == Kind::Retriable { Ok(()) } else { Err(self.during(action)) }
+        if self.kind == Kind::Retriable {
+            Ok(())
+        } else {
+            Err(self.during(action))
+        }
     }
 
     /// As an error of the log, met with one partition.
     pub(super) fn of(&self, partition: &TopicPartition, action: &str) -> LogError {
         match self.code {
             Some(Code::UnknownPartition | Code::UnknownTopic | Code::UnknownTopicOrPartition) => {
-                LogError::UnknownPartition { partition: partition.clone() }
+                LogError::UnknownPartition {
+                    partition: partition.clone(),
+                }
             }
             _ => self.during(format!("{partition}, {action}")),
         }
@@ -66,10 +76,14 @@ impl Failure {
     /// As an error of the log, met when a record of `bytes` bytes was given to the producer.
     pub(super) fn of_record(&self, partition: &TopicPartition, bytes: usize) -> LogError {
         match self.code {
-            Some(Code::QueueFull) => LogError::Busy { reason: "the queue of records to send is full".to_owned() },
-            Some(Code::MessageSizeTooLarge) => {
-                LogError::TooLarge { partition: partition.clone(), bytes, limit: MAX_RECORD_BYTES }
-            }
+            Some(Code::QueueFull) => LogError::Busy {
+                reason: "the queue of records to send is full".to_owned(),
+            },
+            Some(Code::MessageSizeTooLarge) => LogError::TooLarge {
+                partition: partition.clone(),
+                bytes,
+                limit: MAX_RECORD_BYTES,
+            },
             _ => self.of(partition, "appending a record"),
         }
     }
@@ -155,10 +169,17 @@ mod tests {
     #[test]
     fn a_full_queue_and_a_record_too_large_have_errors_of_their_own() {
         let partition = TopicPartition::new("t", 1);
-        let error = |code| Failure::from(KafkaError::MessageProduction(code)).of_record(&partition, 7);
+        let error =
+            |code| Failure::from(KafkaError::MessageProduction(code)).of_record(&partition, 7);
         assert!(matches!(error(Code::QueueFull), LogError::Busy { .. }));
-        assert!(matches!(error(Code::MessageSizeTooLarge), LogError::TooLarge { bytes: 7, .. }));
-        assert!(matches!(error(Code::UnknownPartition), LogError::UnknownPartition { .. }));
+        assert!(matches!(
+            error(Code::MessageSizeTooLarge),
+            LogError::TooLarge { bytes: 7, .. }
+        ));
+        assert!(matches!(
+            error(Code::UnknownPartition),
+            LogError::UnknownPartition { .. }
+        ));
         assert!(error(Code::MessageTimedOut).is_retriable());
     }
 }

@@ -33,17 +33,26 @@ struct Partition {
 
 impl Lag {
     pub(super) fn new(group: &str) -> Self {
-        Self { group: group.to_owned(), committed: Mutex::default() }
+        Self {
+            group: group.to_owned(),
+            committed: Mutex::default(),
+        }
     }
 
     /// Starts to report a partition.
     pub(super) fn hold(&self, partition: &TopicPartition, committed: i64) {
-        self.committed.lock().unwrap_or_else(PoisonError::into_inner).insert(partition.clone(), committed);
+        self.committed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(partition.clone(), committed);
     }
 
     /// Notes what was committed, for partitions that are held.
     pub(super) fn commit(&self, offsets: &[(TopicPartition, i64)]) {
-        let mut committed = self.committed.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut committed = self
+            .committed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         for (partition, offset) in offsets {
             if let Some(known) = committed.get_mut(partition) {
                 *known = *offset;
@@ -53,7 +62,13 @@ impl Lag {
 
     /// Stops to report a partition: whoever has it now does.
     pub(super) fn release(&self, partition: &TopicPartition) {
-        if self.committed.lock().unwrap_or_else(PoisonError::into_inner).remove(partition).is_some() {
+        if self
+            .committed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(partition)
+            .is_some()
+        {
             self.gauge(partition, 0);
         }
     }
@@ -73,10 +88,18 @@ impl Lag {
                 return Vec::new();
             }
         };
-        let committed = self.committed.lock().unwrap_or_else(PoisonError::into_inner);
+        let committed = self
+            .committed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let lag_of = |(partition, committed): (&TopicPartition, &i64)| {
-            let reported = statistics.topics.get(&*partition.topic)?.partitions.get(&partition.partition.to_string())?;
-            (reported.ls_offset >= 0).then(|| (partition.clone(), (reported.ls_offset - committed).max(0)))
+            let reported = statistics
+                .topics
+                .get(&*partition.topic)?
+                .partitions
+                .get(&partition.partition.to_string())?;
+            (reported.ls_offset >= 0)
+                .then(|| (partition.clone(), (reported.ls_offset - committed).max(0)))
         };
         committed.iter().filter_map(lag_of).collect()
     }
@@ -99,7 +122,11 @@ mod tests {
 
     #[test]
     fn the_lag_is_what_is_stable_and_not_committed() {
-        let (held, other, unknown) = (TopicPartition::new("t", 0), TopicPartition::new("t", 1), TopicPartition::new("u", 0));
+        let (held, other, unknown) = (
+            TopicPartition::new("t", 0),
+            TopicPartition::new("t", 1),
+            TopicPartition::new("u", 0),
+        );
         let lag = Lag::new("g");
         lag.hold(&held, 3);
         lag.hold(&unknown, 0);

@@ -4,10 +4,10 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::types::RDKafkaErrorCode;
-use rdkafka::TopicPartitionList;
 
 use crate::{CommitError, LogError, Member, MemberConfig, Polled, TopicPartition, UnitOfWork};
 
@@ -47,9 +47,18 @@ struct Revocation {
 }
 
 impl KafkaMember {
-    pub(super) fn join(config: Arc<KafkaConfig>, closed: Closed, member: &MemberConfig) -> Result<Self, LogError> {
-        let MemberConfig { group, topics, instance } = member;
-        let failed = |error: KafkaError| Failure::from(error).during(format!("joining group {group}"));
+    pub(super) fn join(
+        config: Arc<KafkaConfig>,
+        closed: Closed,
+        member: &MemberConfig,
+    ) -> Result<Self, LogError> {
+        let MemberConfig {
+            group,
+            topics,
+            instance,
+        } = member;
+        let failed =
+            |error: KafkaError| Failure::from(error).during(format!("joining group {group}"));
         let client_id = format!("{}-{instance}", config.client_id);
         // Before the group is joined, so that no transaction of a predecessor hides its offsets.
         let transactions = Transactions::open(&config, &client_id, &format!("{group}-{instance}"))?;
@@ -58,7 +67,9 @@ impl KafkaMember {
             .member(&client_id, group, instance)
             .create_with_context::<_, BaseConsumer<Membership>>(Membership::new(Arc::clone(&lag)))
             .map_err(failed)?;
-        consumer.subscribe(&topics.iter().map(|topic| &**topic).collect::<Vec<_>>()).map_err(failed)?;
+        consumer
+            .subscribe(&topics.iter().map(|topic| &**topic).collect::<Vec<_>>())
+            .map_err(failed)?;
         Ok(Self {
             config,
             closed,
@@ -81,27 +92,40 @@ impl KafkaMember {
             match rebalance {
                 Rebalance::Assign(partitions) if partitions.is_empty() => {
                     self.out_of_group = false;
-                    self.answer(|consumer| consumer.incremental_assign(&TopicPartitionList::new()))?;
+                    self.answer(|consumer| {
+                        consumer.incremental_assign(&TopicPartitionList::new())
+                    })?;
                 }
                 Rebalance::Assign(partitions) => {
                     let timeout = self.config.undecided_timeout();
-                    let committed = match partitions::committed(&self.consumer, &partitions, timeout) {
-                        Ok(committed) => committed,
-                        Err(error) => {
-                            self.consumer.context().put_back(Rebalance::Assign(partitions));
-                            return Err(self.failed(error, "asking what was committed"));
-                        }
-                    };
+                    let committed =
+                        match partitions::committed(&self.consumer, &partitions, timeout) {
+                            Ok(committed) => committed,
+                            Err(error) => {
+                                self.consumer
+                                    .context()
+                                    .put_back(Rebalance::Assign(partitions));
+                                return Err(self.failed(error, "asking what was committed"));
+                            }
+                        };
                     self.out_of_group = false;
                     self.unstarted.extend(partitions.iter().cloned());
-                    return Ok(Some(Polled::Assigned(partitions.into_iter().zip(committed).collect())));
+                    return Ok(Some(Polled::Assigned(
+                        partitions.into_iter().zip(committed).collect(),
+                    )));
                 }
-                Rebalance::Revoke(partitions) if partitions.is_empty() => self.give_up(&partitions)?,
+                Rebalance::Revoke(partitions) if partitions.is_empty() => {
+                    self.give_up(&partitions)?
+                }
                 Rebalance::Revoke(partitions) => {
                     // What was read of them and not handed on is the next owner's.
-                    partitions.iter().for_each(|partition| self.batches.close(partition));
-                    self.revoking =
-                        Some(Revocation { held: partitions.iter().cloned().collect(), all: partitions.clone() });
+                    partitions
+                        .iter()
+                        .for_each(|partition| self.batches.close(partition));
+                    self.revoking = Some(Revocation {
+                        held: partitions.iter().cloned().collect(),
+                        all: partitions.clone(),
+                    });
                     return Ok(Some(Polled::Revoking(partitions)));
                 }
                 Rebalance::Lose(partitions) => {
@@ -135,7 +159,10 @@ impl KafkaMember {
         self.answer(|consumer| consumer.incremental_unassign(&partitions::list(partitions)))
     }
 
-    fn answer(&mut self, call: impl FnOnce(&BaseConsumer<Membership>) -> KafkaResult<()>) -> Result<(), LogError> {
+    fn answer(
+        &mut self,
+        call: impl FnOnce(&BaseConsumer<Membership>) -> KafkaResult<()>,
+    ) -> Result<(), LogError> {
         call(&self.consumer).map_err(|error| self.failed(error, "changing the assignment"))
     }
 
@@ -161,18 +188,31 @@ impl KafkaMember {
 
     /// Reads from the consumer, and sorts out its errors.
     fn fill(&mut self, max_records: usize, timeout: Duration) -> Result<(), LogError> {
-        let Err(error) = self.batches.fill(&self.consumer, max_records, timeout) else { return Ok(()) };
+        let Err(error) = self.batches.fill(&self.consumer, max_records, timeout) else {
+            return Ok(());
+        };
         if let Some((code, reason)) = self.consumer.client().fatal_error() {
             let fenced = code == RDKafkaErrorCode::FencedInstanceId;
-            let reason = if fenced { format!("another process has taken its place ({reason})") } else { reason };
+            let reason = if fenced {
+                format!("another process has taken its place ({reason})")
+            } else {
+                reason
+            };
             self.ended = Some(reason.clone());
-            return Err(LogError::Kafka { action: format!("group {}, reading", self.group), reason, retriable: false });
+            return Err(LogError::Kafka {
+                action: format!("group {}, reading", self.group),
+                reason,
+                retriable: false,
+            });
         }
         let failure = Failure::from(error);
         match failure.code() {
-            Some(RDKafkaErrorCode::AutoOffsetReset) => {
-                Err(find_out_of_range(&self.consumer, &self.batches, self.config.request_timeout, &failure))
-            }
+            Some(RDKafkaErrorCode::AutoOffsetReset) => Err(find_out_of_range(
+                &self.consumer,
+                &self.batches,
+                self.config.request_timeout,
+                &failure,
+            )),
             // Comes with a rebalance in which the partitions are lost.
             Some(RDKafkaErrorCode::PollExceeded) => Ok(()),
             _ => failure.unless_passing(format!("group {}, reading", self.group)),
@@ -183,20 +223,30 @@ impl KafkaMember {
         if self.batches.is_open(partition) {
             Ok(())
         } else {
-            Err(LogError::NotAssigned { partition: partition.clone() })
+            Err(LogError::NotAssigned {
+                partition: partition.clone(),
+            })
         }
     }
 
     fn is_revoking(&self, partition: &TopicPartition) -> bool {
-        self.revoking.as_ref().is_some_and(|revocation| revocation.held.contains(partition))
+        self.revoking
+            .as_ref()
+            .is_some_and(|revocation| revocation.held.contains(partition))
     }
 
     fn seek_to(&mut self, from: &[(TopicPartition, i64)]) -> Result<(), LogError> {
         let deadline = Instant::now() + self.config.request_timeout;
         loop {
             let list = partitions::list_at(from).map_err(|error| self.failed(error, "seeking"))?;
-            let sought = self.consumer.seek_partitions(list, self.config.request_timeout);
-            let sought = sought.and_then(|list| list.elements().iter().try_for_each(|element| element.error()));
+            let sought = self
+                .consumer
+                .seek_partitions(list, self.config.request_timeout);
+            let sought = sought.and_then(|list| {
+                list.elements()
+                    .iter()
+                    .try_for_each(|element| element.error())
+            });
             match sought {
                 Ok(()) => break,
                 // A partition that has only just been assigned is not being fetched yet.
@@ -214,7 +264,9 @@ impl KafkaMember {
 
     /// Whether the cluster still counts this member in.
     fn is_listed(&self) -> bool {
-        let listed = self.consumer.fetch_group_list(Some(&self.group), Duration::from_secs(1));
+        let listed = self
+            .consumer
+            .fetch_group_list(Some(&self.group), Duration::from_secs(1));
         listed.map_or(true, |list| {
             let mut members = list.groups().iter().flat_map(|group| group.members());
             members.any(|member| member.client_id() == self.client_id)
@@ -223,7 +275,10 @@ impl KafkaMember {
 }
 
 fn is_state(error: &KafkaError) -> bool {
-    matches!(error.rdkafka_error_code(), Some(RDKafkaErrorCode::State | RDKafkaErrorCode::PreviousInProgress))
+    matches!(
+        error.rdkafka_error_code(),
+        Some(RDKafkaErrorCode::State | RDKafkaErrorCode::PreviousInProgress)
+    )
 }
 
 impl Member for KafkaMember {
@@ -239,7 +294,10 @@ impl Member for KafkaMember {
         if let Some(polled) = self.next_rebalance()? {
             return Ok(polled);
         }
-        Ok(self.batches.take(max_records).map_or(Polled::Idle, Polled::Records))
+        Ok(self
+            .batches
+            .take(max_records)
+            .map_or(Polled::Idle, Polled::Records))
     }
 
     fn start(&mut self, from: &[(TopicPartition, i64)]) -> Result<(), LogError> {
@@ -249,8 +307,10 @@ impl Member for KafkaMember {
                 self.check_started(partition)?;
             }
         }
-        let (new, running): (Vec<_>, Vec<_>) =
-            from.iter().cloned().partition(|(partition, _)| self.unstarted.contains(partition));
+        let (new, running): (Vec<_>, Vec<_>) = from
+            .iter()
+            .cloned()
+            .partition(|(partition, _)| self.unstarted.contains(partition));
         if !running.is_empty() {
             self.seek_to(&running)?;
         }
@@ -269,7 +329,9 @@ impl Member for KafkaMember {
     fn release(&mut self, released: &[TopicPartition]) -> Result<(), LogError> {
         self.check_usable()?;
         // Without a revocation they were lost meanwhile.
-        let Some(revocation) = &mut self.revoking else { return Ok(()) };
+        let Some(revocation) = &mut self.revoking else {
+            return Ok(());
+        };
         for partition in released {
             revocation.held.remove(partition);
         }
@@ -277,7 +339,11 @@ impl Member for KafkaMember {
         if !revocation.held.is_empty() {
             return Ok(());
         }
-        let all = self.revoking.take().map(|revocation| revocation.all).unwrap_or_default();
+        let all = self
+            .revoking
+            .take()
+            .map(|revocation| revocation.all)
+            .unwrap_or_default();
         self.give_up(&all)
     }
 
@@ -292,19 +358,33 @@ impl Member for KafkaMember {
 
     fn pause(&mut self, partitions: &[TopicPartition]) -> Result<(), LogError> {
         self.check_usable()?;
-        let running: Vec<_> = partitions.iter().filter(|partition| !self.is_revoking(partition)).collect();
-        running.iter().try_for_each(|partition| self.check_started(partition))?;
+        let running: Vec<_> = partitions
+            .iter()
+            .filter(|partition| !self.is_revoking(partition))
+            .collect();
+        running
+            .iter()
+            .try_for_each(|partition| self.check_started(partition))?;
         self.answer(|consumer| consumer.pause(&partitions::list(running.iter().copied())))?;
-        running.iter().for_each(|partition| self.batches.set_paused(partition, true));
+        running
+            .iter()
+            .for_each(|partition| self.batches.set_paused(partition, true));
         Ok(())
     }
 
     fn resume(&mut self, partitions: &[TopicPartition]) -> Result<(), LogError> {
         self.check_usable()?;
-        let running: Vec<_> = partitions.iter().filter(|partition| !self.is_revoking(partition)).collect();
-        running.iter().try_for_each(|partition| self.check_started(partition))?;
+        let running: Vec<_> = partitions
+            .iter()
+            .filter(|partition| !self.is_revoking(partition))
+            .collect();
+        running
+            .iter()
+            .try_for_each(|partition| self.check_started(partition))?;
         self.answer(|consumer| consumer.resume(&partitions::list(running.iter().copied())))?;
-        running.iter().for_each(|partition| self.batches.set_paused(partition, false));
+        running
+            .iter()
+            .for_each(|partition| self.batches.set_paused(partition, false));
         Ok(())
     }
 
@@ -315,17 +395,23 @@ impl Member for KafkaMember {
             return Err(self.transactions.fence(&reason));
         }
         if self.out_of_group && !unit.offsets.is_empty() {
-            return Err(self.transactions.fence("the group gave this member's place away"));
+            return Err(self
+                .transactions
+                .fence("the group gave this member's place away"));
         }
         let consumer = &self.consumer;
         let result = self.transactions.commit(unit, || {
-            let metadata = consumer.group_metadata().ok_or_else(|| CommitError::Aborted {
-                reason: "the group's metadata is not there yet".to_owned(),
-            })?;
+            let metadata = consumer
+                .group_metadata()
+                .ok_or_else(|| CommitError::Aborted {
+                    reason: "the group's metadata is not there yet".to_owned(),
+                })?;
             // Asked for after the metadata: a member that has been given up has no identity that the
             // group could refuse.
             if consumer.assignment_lost() {
-                return Err(CommitError::Fenced { reason: "the group gave this member's place away".to_owned() });
+                return Err(CommitError::Fenced {
+                    reason: "the group gave this member's place away".to_owned(),
+                });
             }
             Ok(metadata)
         });
@@ -350,18 +436,29 @@ impl Member for KafkaMember {
             let _ = self.consumer.poll(Duration::from_millis(20));
             while let Some(rebalance) = self.consumer.context().next_rebalance() {
                 answered = match rebalance {
-                    Rebalance::Assign(_) => self.answer(|consumer| consumer.incremental_assign(&TopicPartitionList::new())),
-                    Rebalance::Revoke(partitions) | Rebalance::Lose(partitions) => self.give_up(&partitions),
+                    Rebalance::Assign(_) => self
+                        .answer(|consumer| consumer.incremental_assign(&TopicPartitionList::new())),
+                    Rebalance::Revoke(partitions) | Rebalance::Lose(partitions) => {
+                        self.give_up(&partitions)
+                    }
                 };
             }
             if let Some(revocation) = self.revoking.take() {
                 answered = self.give_up(&revocation.all);
             }
-            if self.consumer.assignment().is_ok_and(|assignment| assignment.count() == 0) && !self.is_listed() {
+            if self
+                .consumer
+                .assignment()
+                .is_ok_and(|assignment| assignment.count() == 0)
+                && !self.is_listed()
+            {
                 return;
             }
         }
-        tracing::warn!(group = self.group, "the group was not left in time: its session ends after its time-out");
+        tracing::warn!(
+            group = self.group,
+            "the group was not left in time: its session ends after its time-out"
+        );
     }
 }
 
@@ -369,13 +466,22 @@ impl Drop for KafkaMember {
     fn drop(&mut self) {
         // Closing waits for all rebalances to be answered.
         self.consumer.context().abandon();
-        let pending = self.consumer.context().has_rebalance() || self.revoking.is_some() || !self.unstarted.is_empty();
+        let pending = self.consumer.context().has_rebalance()
+            || self.revoking.is_some()
+            || !self.unstarted.is_empty();
         if pending {
-            let _ = self.consumer.incremental_unassign(&TopicPartitionList::new());
+            let _ = self
+                .consumer
+                .incremental_unassign(&TopicPartitionList::new());
             let _ = self.consumer.incremental_assign(&TopicPartitionList::new());
         }
-        let held: Vec<_> = self.batches.positions().map(|(partition, _)| partition.clone()).collect();
-        held.iter().for_each(|partition| self.lag.release(partition));
+        let held: Vec<_> = self
+            .batches
+            .positions()
+            .map(|(partition, _)| partition.clone())
+            .collect();
+        held.iter()
+            .for_each(|partition| self.lag.release(partition));
     }
 }
 
@@ -388,13 +494,22 @@ pub(super) fn find_out_of_range<C: ConsumerContext>(
 ) -> LogError {
     let mut above = None;
     for (partition, offset) in batches.positions() {
-        let bounds = consumer.fetch_watermarks(&partition.topic, partitions::native(partition), timeout);
+        let bounds =
+            consumer.fetch_watermarks(&partition.topic, partitions::native(partition), timeout);
         match bounds {
             Ok((start, _)) if offset < start => {
-                return LogError::OutOfRange { partition: partition.clone(), offset, start };
+                return LogError::OutOfRange {
+                    partition: partition.clone(),
+                    offset,
+                    start,
+                };
             }
             Ok((start, end)) if offset > end => {
-                above.get_or_insert(LogError::OutOfRange { partition: partition.clone(), offset, start });
+                above.get_or_insert(LogError::OutOfRange {
+                    partition: partition.clone(),
+                    offset,
+                    start,
+                });
             }
             _ => {}
         }

@@ -15,7 +15,9 @@ pub(super) fn native(partition: &TopicPartition) -> i32 {
 }
 
 /// A list without offsets.
-pub(super) fn list<'a>(partitions: impl IntoIterator<Item = &'a TopicPartition>) -> TopicPartitionList {
+pub(super) fn list<'a>(
+    partitions: impl IntoIterator<Item = &'a TopicPartition>,
+) -> TopicPartitionList {
     let mut list = TopicPartitionList::new();
     for partition in partitions {
         list.add_partition(&partition.topic, native(partition));
@@ -42,7 +44,12 @@ pub(super) fn from_list(list: &TopicPartitionList) -> Vec<TopicPartition> {
     }
     list.elements()
         .iter()
-        .map(|element| TopicPartition::new(element.topic(), u32::try_from(element.partition()).unwrap_or(u32::MAX)))
+        .map(|element| {
+            TopicPartition::new(
+                element.topic(),
+                u32::try_from(element.partition()).unwrap_or(u32::MAX),
+            )
+        })
         .collect()
 }
 
@@ -65,6 +72,10 @@ pub(super) fn committed<C: ConsumerContext>(
     }
     Ok(partitions
         .iter()
-        .map(|partition| offsets.get(&(partition.topic.to_string(), native(partition))).copied())
+        .map(|partition| {
+            offsets
+                .get(&(partition.topic.to_string(), native(partition)))
+                .copied()
+        })
         .collect())
 }

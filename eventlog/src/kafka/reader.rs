@@ -23,20 +23,38 @@ pub(super) struct KafkaReader {
 }
 
 impl KafkaReader {
-    pub(super) fn open(config: &KafkaConfig, closed: Closed, from: &[(TopicPartition, i64)]) -> Result<Self, LogError> {
+    pub(super) fn open(
+        config: &KafkaConfig,
+        closed: Closed,
+        from: &[(TopicPartition, i64)],
+    ) -> Result<Self, LogError> {
         let failed = |error: KafkaError| Failure::from(error).during("opening a reader");
-        let consumer = config.reader().create_with_context::<_, BaseConsumer<Logging>>(Logging).map_err(failed)?;
-        consumer.assign(&partitions::list_at(from).map_err(failed)?).map_err(failed)?;
+        let consumer = config
+            .reader()
+            .create_with_context::<_, BaseConsumer<Logging>>(Logging)
+            .map_err(failed)?;
+        consumer
+            .assign(&partitions::list_at(from).map_err(failed)?)
+            .map_err(failed)?;
         let mut batches = Batches::default();
         for (partition, offset) in from {
             batches.open(partition, *offset);
         }
-        Ok(Self { consumer, batches, closed, request_timeout: config.request_timeout })
+        Ok(Self {
+            consumer,
+            batches,
+            closed,
+            request_timeout: config.request_timeout,
+        })
     }
 }
 
 impl Reader for KafkaReader {
-    fn poll(&mut self, max_records: usize, timeout: Duration) -> Result<Option<RecordBatch>, LogError> {
+    fn poll(
+        &mut self,
+        max_records: usize,
+        timeout: Duration,
+    ) -> Result<Option<RecordBatch>, LogError> {
         self.closed.check()?;
         if let Some(batch) = self.batches.take(max_records) {
             return Ok(Some(batch));
@@ -44,7 +62,12 @@ impl Reader for KafkaReader {
         if let Err(error) = self.batches.fill(&self.consumer, max_records, timeout) {
             let failure = Failure::from(error);
             if failure.code() == Some(RDKafkaErrorCode::AutoOffsetReset) {
-                return Err(find_out_of_range(&self.consumer, &self.batches, self.request_timeout, &failure));
+                return Err(find_out_of_range(
+                    &self.consumer,
+                    &self.batches,
+                    self.request_timeout,
+                    &failure,
+                ));
             }
             failure.unless_passing("reading")?;
         }

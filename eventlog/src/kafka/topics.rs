@@ -7,7 +7,9 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use rdkafka::admin::{AdminClient, AdminOptions, ConfigResource, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, ConfigResource, NewTopic, ResourceSpecifier, TopicReplication,
+};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
@@ -24,13 +26,18 @@ pub(super) fn partition_count(
     topic: &str,
     timeout: Duration,
 ) -> Result<Option<u32>, LogError> {
-    let failed = |error: KafkaError| Failure::from(error).during(format!("asking about topic {topic}"));
-    let metadata = client.fetch_metadata(Some(topic), timeout).map_err(failed)?;
+    let failed =
+        |error: KafkaError| Failure::from(error).during(format!("asking about topic {topic}"));
+    let metadata = client
+        .fetch_metadata(Some(topic), timeout)
+        .map_err(failed)?;
     let Some(found) = metadata.topics().iter().find(|found| found.name() == topic) else {
         return Ok(None);
     };
     match found.error() {
-        None => Ok(u32::try_from(found.partitions().len()).ok().filter(|count| *count > 0)),
+        None => Ok(u32::try_from(found.partitions().len())
+            .ok()
+            .filter(|count| *count > 0)),
         Some(
             RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART
             | RDKafkaRespErr::RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC,
@@ -88,7 +95,10 @@ fn create<'a>(
             name: &topic.name,
             num_partitions: i32::try_from(topic.partitions).unwrap_or(i32::MAX),
             replication: TopicReplication::Fixed(i32::from(topic.replication)),
-            config: properties.iter().map(|(name, value)| (*name, value.as_str())).collect(),
+            config: properties
+                .iter()
+                .map(|(name, value)| (*name, value.as_str()))
+                .collect(),
         })
         .collect();
     let results = wait(admin.create_topics(&new, options))
@@ -101,7 +111,8 @@ fn create<'a>(
                 existed.extend(missing.iter().filter(|topic| *topic.name == *name));
             }
             Err((name, code)) => {
-                return Err(Failure::from(KafkaError::AdminOp(code)).during(format!("creating topic {name}")));
+                return Err(Failure::from(KafkaError::AdminOp(code))
+                    .during(format!("creating topic {name}")));
             }
         }
     }
@@ -111,12 +122,17 @@ fn create<'a>(
 /// The properties that a topic is created with.
 fn properties(topic: &TopicConfig) -> Vec<(&'static str, String)> {
     let mut properties = match topic.cleanup {
-        CleanupPolicy::Compact { tombstone_retention_ms } => vec![
+        CleanupPolicy::Compact {
+            tombstone_retention_ms,
+        } => vec![
             ("cleanup.policy", "compact".to_owned()),
             ("delete.retention.ms", tombstone_retention_ms.to_string()),
         ],
         CleanupPolicy::Delete { retention_ms } => {
-            vec![("cleanup.policy", "delete".to_owned()), ("retention.ms", retention_ms.to_string())]
+            vec![
+                ("cleanup.policy", "delete".to_owned()),
+                ("retention.ms", retention_ms.to_string()),
+            ]
         }
     };
     // The time of a record is when the log took it, and does not go backwards within a partition.
@@ -129,17 +145,29 @@ fn properties(topic: &TopicConfig) -> Vec<(&'static str, String)> {
     properties
 }
 
-fn wait_for_leaders(client: &BaseConsumer<Logging>, config: &KafkaConfig, topic: &TopicConfig) -> Result<u32, LogError> {
+fn wait_for_leaders(
+    client: &BaseConsumer<Logging>,
+    config: &KafkaConfig,
+    topic: &TopicConfig,
+) -> Result<u32, LogError> {
     let deadline = Instant::now() + config.request_timeout;
     loop {
         let metadata = client
             .fetch_metadata(Some(&topic.name), config.request_timeout)
-            .map_err(|error| Failure::from(error).during(format!("asking about topic {}", topic.name)))?;
-        let found = metadata.topics().iter().find(|found| *found.name() == *topic.name);
+            .map_err(|error| {
+                Failure::from(error).during(format!("asking about topic {}", topic.name))
+            })?;
+        let found = metadata
+            .topics()
+            .iter()
+            .find(|found| *found.name() == *topic.name);
         if let Some(found) = found
             && found.error().is_none()
             && !found.partitions().is_empty()
-            && found.partitions().iter().all(|partition| partition.leader() >= 0)
+            && found
+                .partitions()
+                .iter()
+                .all(|partition| partition.leader() >= 0)
         {
             return Ok(u32::try_from(found.partitions().len()).unwrap_or(u32::MAX));
         }
@@ -162,12 +190,16 @@ fn compare(
     if existing.is_empty() {
         return Ok(());
     }
-    let asked: Vec<_> = existing.iter().map(|(topic, _)| ResourceSpecifier::Topic(&topic.name)).collect();
+    let asked: Vec<_> = existing
+        .iter()
+        .map(|(topic, _)| ResourceSpecifier::Topic(&topic.name))
+        .collect();
     let answers = wait(admin.describe_configs(&asked, options))
         .map_err(|error| Failure::from(error).during("asking how topics are configured"))?;
     for ((topic, count), answer) in existing.iter().zip(answers) {
         let found = answer.map_err(|code| {
-            Failure::from(KafkaError::AdminOp(code)).during(format!("asking how topic {} is configured", topic.name))
+            Failure::from(KafkaError::AdminOp(code))
+                .during(format!("asking how topic {} is configured", topic.name))
         })?;
         check(topic, *count, |name| value(&found, name))?;
     }
@@ -180,9 +212,15 @@ fn value<'a>(resource: &'a ConfigResource, name: &str) -> Option<&'a str> {
 
 /// Compares a topic that exists with what is wanted. Only times may differ: they are the operator's
 /// to change.
-fn check<'a>(topic: &TopicConfig, partitions: u32, found: impl Fn(&str) -> Option<&'a str>) -> Result<(), LogError> {
+fn check<'a>(
+    topic: &TopicConfig,
+    partitions: u32,
+    found: impl Fn(&str) -> Option<&'a str>,
+) -> Result<(), LogError> {
     let (cleanup, time, milliseconds) = match topic.cleanup {
-        CleanupPolicy::Compact { tombstone_retention_ms } => ("compact", "delete.retention.ms", tombstone_retention_ms),
+        CleanupPolicy::Compact {
+            tombstone_retention_ms,
+        } => ("compact", "delete.retention.ms", tombstone_retention_ms),
         CleanupPolicy::Delete { retention_ms } => ("delete", "retention.ms", retention_ms),
     };
     let found_cleanup = found("cleanup.policy").unwrap_or("an unknown clean-up");
@@ -231,14 +269,29 @@ mod tests {
     use crate::{CleanupPolicy, LogError, TopicConfig};
 
     fn topic(cleanup: CleanupPolicy) -> TopicConfig {
-        TopicConfig { name: "t".into(), partitions: 4, replication: 3, cleanup }
+        TopicConfig {
+            name: "t".into(),
+            partitions: 4,
+            replication: 3,
+            cleanup,
+        }
     }
 
     #[test]
     fn a_topic_is_created_with_what_its_clean_up_needs() {
-        let of = |cleanup| properties(&topic(cleanup)).into_iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>();
-        let compact = of(CleanupPolicy::Compact { tombstone_retention_ms: 7 });
-        assert_eq!(compact[..2], ["cleanup.policy=compact", "delete.retention.ms=7"]);
+        let of = |cleanup| {
+            properties(&topic(cleanup))
+                .into_iter()
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect::<Vec<_>>()
+        };
+        let compact = of(CleanupPolicy::Compact {
+            tombstone_retention_ms: 7,
+        });
+        assert_eq!(
+            compact[..2],
+            ["cleanup.policy=compact", "delete.retention.ms=7"]
+        );
         let delete = of(CleanupPolicy::Delete { retention_ms: 9 });
         assert_eq!(delete[..2], ["cleanup.policy=delete", "retention.ms=9"]);
         assert!(delete.contains(&"min.insync.replicas=2".to_owned()));

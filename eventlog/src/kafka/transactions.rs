@@ -70,10 +70,16 @@ impl Broken {
     fn into_error(self) -> CommitError {
         match self {
             Self::Record(partition, bytes, failure) => match failure.of_record(&partition, bytes) {
-                error @ (LogError::TooLarge { .. } | LogError::UnknownPartition { .. }) => CommitError::Log(error),
-                error => CommitError::Aborted { reason: error.to_string() },
+                error @ (LogError::TooLarge { .. } | LogError::UnknownPartition { .. }) => {
+                    CommitError::Log(error)
+                }
+                error => CommitError::Aborted {
+                    reason: error.to_string(),
+                },
             },
-            Self::Step(failure) => CommitError::Aborted { reason: failure.reason().to_owned() },
+            Self::Step(failure) => CommitError::Aborted {
+                reason: failure.reason().to_owned(),
+            },
         }
     }
 }
@@ -86,16 +92,31 @@ impl From<KafkaError> for Broken {
 
 impl Transactions {
     /// Fences whoever has this transactional id, and aborts what it left open.
-    pub(super) fn open(config: &KafkaConfig, client_id: &str, transactional_id: &str) -> Result<Self, LogError> {
+    pub(super) fn open(
+        config: &KafkaConfig,
+        client_id: &str,
+        transactional_id: &str,
+    ) -> Result<Self, LogError> {
         let deliveries = Deliveries::default();
-        let failed = |failure: Failure| failure.during(format!("taking over transactions of {transactional_id}"));
+        let failed = |failure: Failure| {
+            failure.during(format!("taking over transactions of {transactional_id}"))
+        };
         let producer = config
             .transactional(client_id, transactional_id)
             .create_with_context::<_, ThreadedProducer<Deliveries>>(deliveries.clone())
             .map_err(|error| failed(error.into()))?;
         let patience = config.transaction_timeout;
-        retry(Instant::now() + patience, |left| producer.init_transactions(left)).map_err(failed)?;
-        Ok(Self { producer, deliveries, patience, on_step: config.on_commit_step.clone(), ended: None })
+        retry(Instant::now() + patience, |left| {
+            producer.init_transactions(left)
+        })
+        .map_err(failed)?;
+        Ok(Self {
+            producer,
+            deliveries,
+            patience,
+            on_step: config.on_commit_step.clone(),
+            ended: None,
+        })
     }
 
     /// Commits a unit. `metadata` is asked for when the offsets are sent, and not before: a
@@ -106,14 +127,24 @@ impl Transactions {
         metadata: impl FnOnce() -> Result<ConsumerGroupMetadata, CommitError>,
     ) -> Result<(), CommitError> {
         match &self.ended {
-            Some(Ended::Fenced(reason)) => return Err(CommitError::Fenced { reason: reason.clone() }),
-            Some(Ended::Failed(reason)) => return Err(CommitError::Unclear { reason: reason.clone() }),
+            Some(Ended::Fenced(reason)) => {
+                return Err(CommitError::Fenced {
+                    reason: reason.clone(),
+                });
+            }
+            Some(Ended::Failed(reason)) => {
+                return Err(CommitError::Unclear {
+                    reason: reason.clone(),
+                });
+            }
             None => {}
         }
         if unit.outputs.is_empty() && unit.offsets.is_empty() {
             return Ok(());
         }
-        self.producer.begin_transaction().map_err(|error| self.end(&error.into()))?;
+        self.producer
+            .begin_transaction()
+            .map_err(|error| self.end(&error.into()))?;
         self.step(CommitStep::Begun);
         if let Err(broken) = self.write_outputs(unit) {
             return Err(self.abort(broken));
@@ -140,7 +171,9 @@ impl Transactions {
     /// Marks this producer as of no more use: its member lost its place.
     pub(super) fn fence(&mut self, reason: &str) -> CommitError {
         self.ended = Some(Ended::Fenced(reason.to_owned()));
-        CommitError::Fenced { reason: reason.to_owned() }
+        CommitError::Fenced {
+            reason: reason.to_owned(),
+        }
     }
 
     fn step(&self, step: CommitStep) {
@@ -166,20 +199,31 @@ impl Transactions {
 
     fn write(&self, output: &Output<'_>, deadline: Instant) -> Result<(), Broken> {
         let partition = TopicPartition::new(Arc::clone(output.topic), output.partition);
-        let mut record = BaseRecord::<[u8], [u8]>::to(output.topic).partition(partitions::native(&partition));
+        let mut record =
+            BaseRecord::<[u8], [u8]>::to(output.topic).partition(partitions::native(&partition));
         record.key = output.key;
         record.payload = output.value;
         if !output.headers.encoded().is_empty() {
-            let headers = output.headers.iter().fold(OwnedHeaders::new(), |headers, header| {
-                headers.insert(Header { key: header.name, value: Some(header.value) })
-            });
+            let headers = output
+                .headers
+                .iter()
+                .fold(OwnedHeaders::new(), |headers, header| {
+                    headers.insert(Header {
+                        key: header.name,
+                        value: Some(header.value),
+                    })
+                });
             record.headers = Some(headers);
         }
         loop {
             self.deliveries.sending();
-            let Err((error, returned)) = self.producer.send(record) else { return Ok(()) };
+            let Err((error, returned)) = self.producer.send(record) else {
+                return Ok(());
+            };
             self.deliveries.not_sent();
-            if error.rdkafka_error_code() != Some(RDKafkaErrorCode::QueueFull) || Instant::now() > deadline {
+            if error.rdkafka_error_code() != Some(RDKafkaErrorCode::QueueFull)
+                || Instant::now() > deadline
+            {
                 let bytes = output.key.map_or(0, <[u8]>::len) + output.value.map_or(0, <[u8]>::len);
                 return Err(Broken::Record(partition, bytes, error.into()));
             }
@@ -189,10 +233,15 @@ impl Transactions {
         }
     }
 
-    fn write_offsets(&self, unit: &UnitOfWork, metadata: &ConsumerGroupMetadata) -> Result<(), Broken> {
+    fn write_offsets(
+        &self,
+        unit: &UnitOfWork,
+        metadata: &ConsumerGroupMetadata,
+    ) -> Result<(), Broken> {
         let offsets = partitions::list_at(&unit.offsets)?;
         let sent = retry(Instant::now() + self.patience, |left| {
-            self.producer.send_offsets_to_transaction(&offsets, metadata, left)
+            self.producer
+                .send_offsets_to_transaction(&offsets, metadata, left)
         });
         sent.map_err(Broken::Step)
     }
@@ -201,9 +250,13 @@ impl Transactions {
         // `Never` stands for what is left of the transaction's time. Another would report a time-out
         // of a commit that goes on.
         let deadline = Instant::now() + self.patience;
-        match retry(deadline, |_| self.producer.commit_transaction(Timeout::Never)) {
+        match retry(deadline, |_| {
+            self.producer.commit_transaction(Timeout::Never)
+        }) {
             Ok(()) => Ok(()),
-            Err(failure) if failure.kind() == Kind::Abortable => Err(self.abort(Broken::Step(failure))),
+            Err(failure) if failure.kind() == Kind::Abortable => {
+                Err(self.abort(Broken::Step(failure)))
+            }
             Err(failure) => Err(self.end(&failure)),
         }
     }
@@ -221,11 +274,17 @@ impl Transactions {
         if let Err(error) = self.roll_back() {
             return error;
         }
-        if fenced { self.fence(&reason) } else { broken.into_error() }
+        if fenced {
+            self.fence(&reason)
+        } else {
+            broken.into_error()
+        }
     }
 
     fn roll_back(&mut self) -> Result<(), CommitError> {
-        let aborted = retry(Instant::now() + self.patience, |left| self.producer.abort_transaction(left));
+        let aborted = retry(Instant::now() + self.patience, |left| {
+            self.producer.abort_transaction(left)
+        });
         aborted.map_err(|failure| self.end(&failure))
     }
 
@@ -241,7 +300,8 @@ impl Transactions {
             None => (failure.code(), failure.reason()),
         };
         let fenced = failure.kind() == Kind::Fenced
-            || code.is_some_and(|code| Failure::from(KafkaError::Global(code)).kind() == Kind::Fenced);
+            || code
+                .is_some_and(|code| Failure::from(KafkaError::Global(code)).kind() == Kind::Fenced);
         if fenced {
             return self.fence(reason);
         }
@@ -252,7 +312,10 @@ impl Transactions {
 }
 
 /// Tries until the deadline what may succeed. The call is given the time that is left.
-fn retry(deadline: Instant, mut call: impl FnMut(Timeout) -> KafkaResult<()>) -> Result<(), Failure> {
+fn retry(
+    deadline: Instant,
+    mut call: impl FnMut(Timeout) -> KafkaResult<()>,
+) -> Result<(), Failure> {
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
         match call(Timeout::After(left)).map_err(Failure::from) {
