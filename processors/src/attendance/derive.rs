@@ -67,33 +67,67 @@ pub(super) struct Approved {
 }
 
 impl<'a> Scene<'a> {
-    /// What a registration is for: nothing where its occurrences are not known yet.
-    pub(super) fn scope(&self, registration: &Registration) -> Vec<About> {
-        let occurrences = || self.facts.occurrences.iter().enumerate();
-        if !self.facts.recurs() {
-            return occurrences()
-                .find(|(_, occurrence)| occurrence.planned.as_deref() == Some(""))
-                .map_or(vec![About::Series], |(place, _)| vec![About::Occurrence(place)]);
+    /// Whether a registration is for the series.
+    fn is_for_series(&self, registration: &Registration) -> bool {
+        if self.views.recurs {
+            registration.scope.get().is_none() || self.facts.registration_type.get() == Some(&1)
+        } else {
+            self.views.only.is_none()
         }
-        match registration.scope.get() {
-            Some(scope) if self.facts.registration_type.get() != Some(&1) => occurrences()
-                .filter(|(_, occurrence)| occurrence.planned.as_ref().is_some_and(|key| scope.contains(key)))
-                .map(|(place, _)| About::Occurrence(place))
-                .collect(),
-            _ => vec![About::Series],
+    }
+
+    /// Whether a registration is for this occurrence, and not for the series.
+    fn is_for_occurrence(&self, registration: &Registration, place: usize) -> bool {
+        if self.views.recurs {
+            !self.is_for_series(registration)
+                && registration
+                    .scope
+                    .get()
+                    .zip(self.facts.occurrences[place].planned.as_ref())
+                    .is_some_and(|(scope, key)| scope.contains(key))
+        } else {
+            self.views.only == Some(place)
         }
+    }
+
+    /// Whether a registration is about this row.
+    fn is_about(&self, registration: &Registration, about: About) -> bool {
+        match about {
+            About::Series => self.is_for_series(registration),
+            About::Occurrence(place) => self.is_for_occurrence(registration, place),
+        }
+    }
+
+    /// The first of what a registration is for: nothing where its occurrences are not known yet.
+    pub(super) fn home(&self, registration: &Registration) -> Option<About> {
+        if self.is_for_series(registration) {
+            return Some(About::Series);
+        }
+        if !self.views.recurs {
+            return self.views.only.map(About::Occurrence);
+        }
+        (0..self.facts.occurrences.len())
+            .find(|place| self.is_for_occurrence(registration, *place))
+            .map(About::Occurrence)
     }
 
     /// Everything that a person's facts are about, in order.
     pub(super) fn abouts(&self, person: &Person) -> Vec<About> {
-        let mut abouts: Vec<About> = person
-            .seats
-            .iter()
-            .filter_map(|seat| self.views.placed.get(seat.session as usize).copied().flatten())
-            .map(About::Occurrence)
-            .collect();
+        let mut abouts: Vec<About> = Vec::with_capacity(person.rows.len() + 1);
+        for seat in &person.seats {
+            if let Some(place) = self.views.placed.get(seat.session as usize).copied().flatten() {
+                abouts.push(About::Occurrence(place));
+            }
+        }
         for registration in &person.registrations {
-            abouts.extend(self.scope(registration));
+            if self.views.recurs && !self.is_for_series(registration) {
+                let places = 0..self.facts.occurrences.len();
+                abouts.extend(
+                    places.filter(|place| self.is_for_occurrence(registration, *place)).map(About::Occurrence),
+                );
+            } else {
+                abouts.extend(self.home(registration));
+            }
         }
         abouts.sort_unstable();
         abouts.dedup();
@@ -121,7 +155,7 @@ impl<'a> Scene<'a> {
         let registrations: Vec<&Registration> = person
             .registrations
             .iter()
-            .filter(|registration| self.scope(registration).contains(&about))
+            .filter(|registration| self.is_about(registration, about))
             .collect();
         match about {
             About::Occurrence(place) => self.derive_occurrence(person, place, &registrations),

@@ -10,6 +10,11 @@ use xxhash_rust::xxh3::xxh3_64;
 pub(super) struct Fingerprint(Vec<u8>);
 
 impl Fingerprint {
+    /// Begins anew, keeping the buffer.
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+
     pub(super) fn number(&mut self, number: i64) {
         self.0.extend_from_slice(&number.to_le_bytes());
     }

@@ -7,90 +7,122 @@
 use rollcall_schemas::record::{MilestoneKind, Phase};
 
 use super::derive::{About, Derived, Scene};
-use super::person::{Milestone, Person, Row};
+use super::person::{Milestone, Person, Registration, Row};
 
-/// The milestones that hold for a row.
-fn holding(scene: &Scene<'_>, person: &Person, about: About, derived: &Derived<'_>) -> Vec<Milestone> {
-    let name = scene.name(about);
-    let mut holding = Vec::new();
+/// A milestone that holds for a row. Its id is made only where it is said for the first time.
+struct Holding<'a> {
+    kind: MilestoneKind,
+    at: i64,
+    registration: Option<&'a Registration>,
+    seconds: Option<i64>,
+    share: Option<i32>,
+    url: Option<&'a str>,
+}
+
+impl Holding<'_> {
+    fn is(&self, known: &Milestone) -> bool {
+        known.kind == self.kind
+            && self.registration.is_none_or(|registration| {
+                known.id.rsplit_once(':').is_some_and(|(_, id)| id == registration.id)
+            })
+    }
+
+    fn id(&self, scene: &Scene<'_>, about: &str) -> String {
+        let word = match self.kind {
+            MilestoneKind::Registered => "registered",
+            MilestoneKind::Cancelled => "cancelled",
+            MilestoneKind::Started => "started",
+            MilestoneKind::Ended => "ended",
+            MilestoneKind::Attended => "attended",
+            MilestoneKind::NoShow => "no_show",
+            MilestoneKind::RecordingReady => "recording_ready",
+            MilestoneKind::Unknown => "unknown",
+        };
+        match self.registration {
+            Some(registration) => format!("{word}:{}:{}", scene.id, registration.id),
+            None => format!("{word}:{about}"),
+        }
+    }
+}
+
+/// Hands over the milestones that hold for a row.
+fn each_holding<'a>(
+    scene: &Scene<'a>,
+    person: &'a Person,
+    about: About,
+    derived: &Derived<'a>,
+    mut take: impl FnMut(Holding<'a>),
+) {
+    let plain = |at, kind| Holding { kind, at, registration: None, seconds: None, share: None, url: None };
     for registration in &person.registrations {
         // Of a registration for several occurrences the first of them has it.
-        if scene.scope(registration).first() != Some(&about) {
+        if scene.home(registration) != Some(about) {
             continue;
         }
         let times = [
-            (MilestoneKind::Registered, "registered", registration.approved_at()),
-            (MilestoneKind::Cancelled, "cancelled", registration.cancelled_at()),
+            (MilestoneKind::Registered, registration.approved_at()),
+            (MilestoneKind::Cancelled, registration.cancelled_at()),
         ];
-        for (kind, word, at) in times {
+        for (kind, at) in times {
             if let Some(at) = at {
-                let id = format!("{word}:{}:{}", scene.id, registration.id);
-                holding.push(Milestone { at, id, kind, seconds: None, share: None, url: None });
+                take(Holding { registration: Some(registration), ..plain(at, kind) });
             }
         }
     }
-    let (About::Occurrence(_), Some(occurrence)) = (about, derived.occurrence) else {
-        return holding;
-    };
+    let (About::Occurrence(_), Some(occurrence)) = (about, derived.occurrence) else { return };
     let came = !derived.stays.is_empty();
-    let plain = |at: i64, kind, word: &str| Milestone {
-        at,
-        id: format!("{word}:{name}"),
-        kind,
-        seconds: None,
-        share: None,
-        url: None,
-    };
     if let Some(started_at) = occurrence.started_at.filter(|_| occurrence.begun && derived.approved.at_start) {
-        holding.push(plain(started_at, MilestoneKind::Started, "started"));
+        take(plain(started_at, MilestoneKind::Started));
     }
-    let Some(ended_at) = occurrence.ended_at.filter(|_| occurrence.phase == Phase::Ended) else {
-        return holding;
-    };
+    let Some(ended_at) = occurrence.ended_at.filter(|_| occurrence.phase == Phase::Ended) else { return };
     if derived.approved.at_end || came {
-        holding.push(plain(ended_at, MilestoneKind::Ended, "ended"));
+        take(plain(ended_at, MilestoneKind::Ended));
     }
     if came {
-        holding.push(Milestone {
-            seconds: Some(derived.seconds),
-            share: derived.share,
-            ..plain(ended_at, MilestoneKind::Attended, "attended")
-        });
+        let measured = Holding { seconds: Some(derived.seconds), share: derived.share, ..plain(ended_at, MilestoneKind::Attended) };
+        take(measured);
     } else if derived.approved.now && occurrence.proven {
-        holding.push(plain(ended_at, MilestoneKind::NoShow, "no_show"));
+        take(plain(ended_at, MilestoneKind::NoShow));
     }
     if let Some((completed_at, url)) = occurrence.recording.as_ref().filter(|_| came || derived.approved.now) {
-        holding.push(Milestone {
-            url: Some(url.clone()),
-            ..plain(*completed_at, MilestoneKind::RecordingReady, "recording_ready")
-        });
+        take(Holding { url: Some(url), ..plain(*completed_at, MilestoneKind::RecordingReady) });
     }
-    holding
 }
 
 /// Records what holds now in the row.
-pub(super) fn record(scene: &Scene<'_>, person: &Person, about: About, derived: &Derived<'_>, row: &mut Row) {
-    for mut milestone in holding(scene, person, about, derived) {
-        let of_registration = matches!(milestone.kind, MilestoneKind::Registered | MilestoneKind::Cancelled);
-        let elsewhere = of_registration
-            && person.rows.iter().any(|other| {
-                other.about != row.about && other.milestones.iter().any(|known| known.id == milestone.id)
-            });
-        if elsewhere {
-            continue;
-        }
-        let known = row.milestones.iter_mut().find(|known| {
-            if of_registration { known.id == milestone.id } else { known.kind == milestone.kind }
-        });
-        match known {
-            Some(known) => {
-                milestone.id.clone_from(&known.id);
-                *known = milestone;
+pub(super) fn record<'a>(scene: &Scene<'a>, person: &'a Person, about: About, derived: &Derived<'a>, row: &mut Row) {
+    let mut reordered = false;
+    each_holding(scene, person, about, derived, |holding| {
+        if let Some(known) = row.milestones.iter_mut().find(|known| holding.is(known)) {
+            reordered |= known.at != holding.at;
+            known.at = holding.at;
+            known.seconds = holding.seconds;
+            known.share = holding.share;
+            if known.url.as_deref() != holding.url {
+                known.url = holding.url.map(str::to_owned);
             }
-            None => row.milestones.push(milestone),
+            return;
         }
+        let elsewhere = holding.registration.is_some()
+            && person
+                .rows
+                .iter()
+                .any(|other| other.about != row.about && other.milestones.iter().any(|known| holding.is(known)));
+        if !elsewhere {
+            row.milestones.push(Milestone {
+                at: holding.at,
+                id: holding.id(scene, &row.about),
+                kind: holding.kind,
+                seconds: holding.seconds,
+                share: holding.share,
+                url: holding.url.map(str::to_owned),
+            });
+            reordered = true;
+        }
+    });
+    if reordered {
+        row.milestones.sort_unstable_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
     }
-    row.milestones.sort_unstable_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
 }
 
 /// Moves the milestones of a row whose occurrence is no more; what was said is not said again.

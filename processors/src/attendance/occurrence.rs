@@ -73,6 +73,10 @@ pub(super) struct Views {
     pub(super) spans: Vec<Option<(i64, Option<i64>)>>,
     /// Place of the next planned occurrence that is ahead.
     pub(super) next: Option<usize>,
+    /// Whether people register for occurrences of it, or for the series.
+    pub(super) recurs: bool,
+    /// Place of the one planned occurrence of a meeting that does not recur.
+    pub(super) only: Option<usize>,
 }
 
 /// Brings the occurrences of a meeting up to its facts.
@@ -190,7 +194,13 @@ pub(super) fn look(meeting: &Meeting, settings: &AttendanceSettings) -> (Views, 
     let next = (0..occurrences.len())
         .filter(|place| occurrences[*place].phase == Phase::Upcoming)
         .min_by_key(|place| (occurrences[*place].planned_start, *place));
-    (Views { occurrences, placed, spans, next }, timer.next)
+    let recurs = meeting.recurs();
+    let only = meeting
+        .occurrences
+        .iter()
+        .position(|occurrence| occurrence.planned.as_deref() == Some(""))
+        .filter(|_| !recurs);
+    (Views { occurrences, placed, spans, next, recurs, only }, timer.next)
 }
 
 struct Timer {

@@ -50,6 +50,7 @@ pub(super) struct Roll {
     pub(super) touched: bool,
     /// Ids of occurrences that are no more; their rows are to be erased.
     pub(super) gone: Vec<String>,
+    print: Fingerprint,
     /// Places of ended occurrences in which somebody's stays may have changed.
     pub(super) peaks_stale: BTreeSet<usize>,
 }
@@ -98,6 +99,7 @@ impl Roll {
             facts_changed: false,
             touched: false,
             gone: Vec::new(),
+            print: Fingerprint::default(),
             peaks_stale: BTreeSet::new(),
         })
     }
@@ -381,7 +383,8 @@ impl Roll {
         let scene = Scene { id: &self.id, facts: &self.facts, views: &self.views };
         let role = role(&person, key, settings);
         let mut counted = Vec::new();
-        for about in scene.abouts(&person) {
+        let abouts = scene.abouts(&person);
+        for about in abouts.iter().copied() {
             let name = scene.name(about);
             let mut row = take_row(&mut person.rows, name);
             let derived = scene.derive(&person, about);
@@ -395,8 +398,9 @@ impl Roll {
             match derived.filter(|_| role == Role::Contact) {
                 Some(derived) => {
                     milestone::record(&scene, &person, about, &derived, &mut row);
-                    let mut print = Fingerprint::default();
-                    derived.print(&scene, &mut print);
+                    let print = &mut self.print;
+                    print.clear();
+                    derived.print(&scene, print);
                     for milestone in &row.milestones {
                         print.number(milestone.at);
                         print.text(Some(&milestone.id));
@@ -417,9 +421,8 @@ impl Roll {
             }
             put_row(&mut person.rows, row);
         }
-        let about: BTreeSet<&str> = scene.abouts(&person).into_iter().map(|about| scene.name(about)).collect();
         for row in &mut person.rows {
-            if about.contains(row.about.as_str()) {
+            if abouts.iter().any(|about| scene.name(*about) == row.about) {
                 continue;
             }
             hide(row);
