@@ -88,7 +88,7 @@ fn attendance_settings(config: &Config) -> AttendanceSettings {
 
 async fn clock(config: &Config) -> Result<Arc<dyn Clock>> {
     Ok(match &config.clock {
-        Some(lent) => RemoteClock::connect(&lent.url.to_string()).await?,
+        Some(lent) => RemoteClock::connect(&lent.url).await?,
         None => Arc::new(SystemClock),
     })
 }
@@ -127,9 +127,13 @@ impl Pipeline {
             pipeline.start_clock(config, &failed)?;
         }
         if roles.has(Role::Sink) {
+            anyhow::ensure!(
+                !config.brevo.dry_run,
+                "brevo.dry_run is true, and a dry run is not built yet: leave the sink out with --roles ingress,poller,processors, or set it to false"
+            );
             pipeline.start_sink(config, &failed).await?;
         }
-        if roles.has(Role::Ingress) {
+        if roles.has(Role::Ingress) && config.connectors.zoom.enabled {
             pipeline.start_ingress(config).await?;
         }
         Ok(pipeline)

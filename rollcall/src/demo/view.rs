@@ -53,7 +53,7 @@ pub(crate) fn live(sandbox: &Sandbox, status: &StatusReport, running: &[RunningR
 }
 
 fn head(progress: &Progress) -> String {
-    let done = if progress.deliveries == 0 { 0 } else { BAR * progress.accepted.min(progress.deliveries) / progress.deliveries };
+    let done = (BAR * progress.accepted.min(progress.deliveries)).checked_div(progress.deliveries).unwrap_or(0);
     let bar: String = (0..BAR).map(|place| if place < done { '█' } else { '░' }).collect();
     let phase = match progress.phase {
         Phase::Validating => "waiting for the pipeline",
