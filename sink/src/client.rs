@@ -3,6 +3,8 @@
 //! Tells three kinds of failure apart, because what must happen once depends on it: a request that
 //! certainly never left, one that Brevo answered, and one that left and was not answered.
 
+mod body;
+
 use std::collections::{BTreeMap, HashSet};
 use std::time::{Duration, Instant};
 
@@ -12,10 +14,14 @@ use rollcall_runtime::secret::Secret;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use self::body::{
+    AddedBody, AttributeBody, AttributesBody, ContactBody, EventBody, EventsBody, ListsBody,
+};
 use crate::effect::SOURCE_EVENT_ID;
 use crate::error_class::{Class, Endpoint, Heal, classify};
 use crate::limits::{EndpointGroup, RateHeaders};
 use crate::mapping::attribute::{AttributeType, rfc3339};
+use crate::metric;
 use crate::plan::{Answer, Call, ReadContact};
 use crate::request::{AttributeCreation, ContactUpdate, ContactUpsert, ListAddition};
 
@@ -51,7 +57,7 @@ pub enum ClientError {
     Http(#[from] reqwest::Error),
 }
 
-/// One answer, or its absence, for limits and metrics.
+/// One answer, or its absence.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Seen {
     /// What was asked.
@@ -109,64 +115,6 @@ pub struct ListInfo {
     /// Its name.
     #[serde(default)]
     pub name: String,
-}
-
-#[derive(Deserialize)]
-struct ContactBody {
-    id: i64,
-    #[serde(default)]
-    attributes: BTreeMap<String, serde_json::Value>,
-    #[serde(default, rename = "listIds")]
-    list_ids: Vec<i64>,
-    #[serde(default, rename = "listUnsubscribed")]
-    list_unsubscribed: Option<Vec<i64>>,
-}
-
-#[derive(Default, Deserialize)]
-struct AddedBody {
-    #[serde(default)]
-    contacts: Added,
-}
-
-#[derive(Default, Deserialize)]
-struct Added {
-    #[serde(default)]
-    failure: Option<Vec<serde_json::Value>>,
-}
-
-#[derive(Deserialize)]
-struct EventsBody {
-    #[serde(default)]
-    count: usize,
-    #[serde(default)]
-    events: Option<Vec<EventBody>>,
-}
-
-#[derive(Deserialize)]
-struct EventBody {
-    #[serde(default)]
-    event_properties: Option<BTreeMap<String, serde_json::Value>>,
-}
-
-#[derive(Deserialize)]
-struct AttributesBody {
-    attributes: Vec<AttributeBody>,
-}
-
-#[derive(Deserialize)]
-struct AttributeBody {
-    name: String,
-    category: String,
-    #[serde(default, rename = "type")]
-    kind: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct ListsBody {
-    #[serde(default)]
-    count: usize,
-    #[serde(default)]
-    lists: Option<Vec<ListInfo>>,
 }
 
 /// Brevo's HTTP interface.
@@ -433,13 +381,15 @@ impl Exchange<'_> {
                 remaining,
                 reset,
             });
-        self.seen.push(Seen {
+        let seen = Seen {
             endpoint,
             status: status.map(|status| status.as_u16()),
             rate,
             retry_after: number("retry-after").map(Duration::from_secs).or(reset),
             took: began.elapsed(),
-        });
+        };
+        metric::request(&seen);
+        self.seen.push(seen);
     }
 
     async fn upsert(

@@ -147,13 +147,6 @@ impl Window {
         }
         self.limit.saturating_sub(self.sent.len())
     }
-
-    fn opens_at(&self, requests: usize) -> Option<Instant> {
-        let over = (self.sent.len() + requests)
-            .checked_sub(self.limit)
-            .filter(|over| *over > 0)?;
-        self.sent.get(over - 1).map(|first| *first + self.length)
-    }
 }
 
 impl Limiter {
@@ -215,22 +208,21 @@ impl Limiter {
         true
     }
 
-    /// When a request may go out; `None` where that is now.
-    #[must_use]
-    pub fn opens_at(&self, group: EndpointGroup, now: Instant) -> Option<Instant> {
-        let group = &self.groups[group as usize];
-        let pace = group
-            .pace
-            .filter(|pace| now < pace.until)
-            .map(|pace| pace.next);
-        group
+    /// How far apart requests that can wait are best made, so that the window lasts: nothing while it
+    /// is fresh, up to an even spread of it once it is nearly used up.
+    pub fn spacing(&mut self, group: EndpointGroup, now: Instant) -> Duration {
+        let spread = |window: &mut Window| {
+            let used = window.limit - window.room(now).min(window.limit);
+            #[expect(clippy::cast_precision_loss, reason = "limits are far below 2^52")]
+            let (used, limit) = (used as f64, window.limit as f64);
+            window.length.mul_f64((used / limit).powi(2) / limit)
+        };
+        self.group(group)
             .windows
-            .iter()
-            .filter_map(|window| window.opens_at(1))
-            .chain(group.blocked_until)
-            .chain(pace)
-            .filter(|opens| *opens > now)
+            .iter_mut()
+            .map(spread)
             .max()
+            .unwrap_or_default()
     }
 
     /// Takes note of the headers of an answer that was no 429. Where less is left than the share that
@@ -275,10 +267,15 @@ impl Limiter {
         now: Instant,
     ) {
         let group = self.group(group);
-        group.throttled += 1;
+        let is_blocked = group.blocked_until.is_some_and(|until| now < until);
         let wait = match reset {
             Some(reset) => reset.min(LONGEST_RESET) + Duration::from_millis(100),
-            None => THROTTLED.wait(group.throttled, 0.5 + chance / 2.0),
+            // Requests that were in flight together are refused together: that is one refusal.
+            None if is_blocked => return,
+            None => {
+                group.throttled += 1;
+                THROTTLED.wait(group.throttled, 0.5 + chance / 2.0)
+            }
         };
         group.blocked_until = group.blocked_until.max(Some(now + wait));
     }
@@ -293,6 +290,28 @@ mod tests {
     use super::{EndpointGroup, Limiter, Plan, RateHeaders};
 
     const MS: Duration = Duration::from_millis(1);
+
+    /// When a request may go out; `None` where that is now.
+    fn opens_at(limiter: &Limiter, group: EndpointGroup, now: Instant) -> Option<Instant> {
+        let group = &limiter.groups[group as usize];
+        let pace = group
+            .pace
+            .filter(|pace| now < pace.until)
+            .map(|pace| pace.next);
+        group
+            .windows
+            .iter()
+            .filter_map(|window| {
+                let first = (window.sent.len() + 1)
+                    .checked_sub(window.limit)
+                    .and_then(|over| over.checked_sub(1))?;
+                window.sent.get(first).map(|first| *first + window.length)
+            })
+            .chain(group.blocked_until)
+            .chain(pace)
+            .filter(|opens| *opens > now)
+            .max()
+    }
 
     fn taken(limiter: &mut Limiter, group: EndpointGroup, now: Instant) -> usize {
         (0..100_000)
@@ -311,7 +330,7 @@ mod tests {
             0
         );
         assert_eq!(
-            limiter.opens_at(EndpointGroup::Contacts, start),
+            opens_at(&limiter, EndpointGroup::Contacts, start),
             Some(start + 1050 * MS)
         );
         assert_eq!(
@@ -320,7 +339,7 @@ mod tests {
         );
         assert_eq!(taken(&mut limiter, EndpointGroup::Other, start), 80);
         assert_eq!(
-            limiter.opens_at(EndpointGroup::Other, start),
+            opens_at(&limiter, EndpointGroup::Other, start),
             Some(start + Duration::from_secs(3600))
         );
         assert_eq!(
@@ -393,6 +412,40 @@ mod tests {
     }
 
     #[test]
+    fn requests_that_can_wait_are_spread_as_the_window_is_used_up() {
+        let now = Instant::now();
+        let mut limiter = Limiter::new(Plan::General, 0.8);
+        assert_eq!(limiter.spacing(EndpointGroup::Other, now), Duration::ZERO);
+        assert!(limiter.try_take(EndpointGroup::Other, 40, now));
+        assert_eq!(
+            limiter.spacing(EndpointGroup::Other, now),
+            Duration::from_millis(11_250)
+        );
+        assert!(limiter.try_take(EndpointGroup::Other, 40, now));
+        assert_eq!(
+            limiter.spacing(EndpointGroup::Other, now),
+            Duration::from_secs(45)
+        );
+        assert_eq!(
+            limiter.spacing(EndpointGroup::Other, now + Duration::from_secs(3600)),
+            Duration::ZERO
+        );
+    }
+
+    #[test]
+    fn refusals_at_the_same_time_are_one() {
+        let now = Instant::now();
+        let mut limiter = Limiter::new(Plan::Unlimited, 1.0);
+        for _ in 0..8 {
+            limiter.throttled(EndpointGroup::Contacts, None, 1.0, now);
+        }
+        assert_eq!(
+            opens_at(&limiter, EndpointGroup::Contacts, now),
+            Some(now + Duration::from_secs(1))
+        );
+    }
+
+    #[test]
     fn waits_after_a_429() {
         let now = Instant::now();
         let mut limiter = Limiter::new(Plan::Unlimited, 1.0);
@@ -403,22 +456,20 @@ mod tests {
             now,
         );
         assert_eq!(
-            limiter.opens_at(EndpointGroup::Events, now),
+            opens_at(&limiter, EndpointGroup::Events, now),
             Some(now + 17_100 * MS)
         );
         assert!(!limiter.try_take(EndpointGroup::Events, 1, now + 17_000 * MS));
         assert!(limiter.try_take(EndpointGroup::Events, 1, now + 17_100 * MS));
         // Without headers the wait grows with every 429 in a row, and begins anew after a success.
-        let waits: Vec<_> = (0..4)
-            .map(|_| {
-                let mut other = limiter
-                    .opens_at(EndpointGroup::Contacts, now)
-                    .unwrap_or(now);
-                limiter.throttled(EndpointGroup::Contacts, None, 1.0, other);
-                other = limiter.opens_at(EndpointGroup::Contacts, now).unwrap() - (other - now);
-                (other - now).as_secs()
-            })
-            .collect();
+        let mut waits = Vec::new();
+        let mut at = now;
+        for _ in 0..4 {
+            limiter.throttled(EndpointGroup::Contacts, None, 1.0, at);
+            let opens = opens_at(&limiter, EndpointGroup::Contacts, at).unwrap();
+            waits.push((opens - at).as_secs());
+            at = opens;
+        }
         assert_eq!(waits, [1, 2, 4, 8]);
         limiter.observe(EndpointGroup::Contacts, None, now);
         assert_eq!(limiter.group(EndpointGroup::Contacts).throttled, 0);
@@ -435,7 +486,7 @@ mod tests {
                 if limiter.try_take(EndpointGroup::Events, 1, now) {
                     sent.push(now);
                 } else {
-                    prop_assert!(limiter.opens_at(EndpointGroup::Events, now).is_some_and(|opens| opens > now));
+                    prop_assert!(opens_at(&limiter, EndpointGroup::Events, now).is_some_and(|opens| opens > now));
                 }
             }
             for (i, first) in sent.iter().enumerate() {

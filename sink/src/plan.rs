@@ -8,7 +8,9 @@
 mod answer;
 mod call;
 mod queue;
+mod send;
 mod verify;
+mod write;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -18,15 +20,13 @@ use rollcall_schemas::record::{Activity, Contact, Delivery, DeliveryState};
 
 use crate::backoff::Backoff;
 use crate::effect::{EffectId, OnceEffect, Wanted};
-use crate::ledger::{self, Arrival, ContactEntry, OnceEntry, Transition};
+use crate::ledger::{self, Arrival, Transition};
 use crate::ledger_store::LedgerStore;
-use crate::limits::{EndpointGroup, Limiter};
 use crate::mapping::Mapping;
-use crate::mapping::attribute::{AttributeType, rfc3339};
+use crate::mapping::attribute::AttributeType;
 use crate::options::Options;
-use crate::order::{InFlight, Person, Source, Step, WaitingContact, WaitingEffect};
+use crate::order::{InFlight, Person, Source, WaitingContact, WaitingEffect};
 use crate::progress::{Progress, SourceTopic};
-use crate::request::{ContactUpsert, LIST_ADDITION_LIMIT};
 
 pub use call::{Answer, Call, ReadContact};
 use queue::Ready;
@@ -361,334 +361,13 @@ impl Planner {
         self.progress.read_to(topic, partition, next);
     }
 
-    /// The calls to make now, once what [`Planner::take_outputs`] gives is committed.
-    pub fn plan(&mut self, limiter: &mut Limiter, now: Moment) -> Vec<Call> {
-        let mut calls = Vec::new();
-        if self.paused.is_some() {
-            return calls;
-        }
-        for email in self.ready.rested(now.at) {
-            if let Some(person) = self.people.get_mut(&email) {
-                person.resting = false;
-            }
-            self.enqueue(&email, now);
-        }
-        self.plan_checks(limiter, now, &mut calls);
-        self.plan_list_additions(limiter, now, &mut calls);
-        // Turn by turn, so that neither contacts nor events take all of the calls that may be in
-        // flight.
-        loop {
-            let before = calls.len();
-            self.plan_contact(limiter, now, &mut calls);
-            self.plan_event(limiter, now, &mut calls);
-            if calls.len() == before {
-                break;
-            }
-        }
-        calls
-    }
-
-    fn has_room(&self) -> bool {
-        self.calls < self.rules.max_calls
-    }
-
-    fn plan_contact(&mut self, limiter: &mut Limiter, now: Moment, calls: &mut Vec<Call>) {
-        while self.has_room() {
-            let Some(email) = self.ready.contacts.front().cloned() else {
-                return;
-            };
-            let person = self
-                .people
-                .get_mut(&email)
-                .expect("whoever is queued is known");
-            let (Step::Contact, Some(contact)) = (person.step(), &person.contact) else {
-                self.ready.contacts.pop_front();
-                self.requeue(&email, now);
-                continue;
-            };
-            let known = self.ledger.contact(&email);
-            if known.is_some_and(|known| known.holds(contact.digest, now.clock_ms)) {
-                self.ready.contacts.pop_front();
-                let contact = person.contact.take().expect("just seen");
-                self.contact_held_already(&email, contact);
-                self.requeue(&email, now);
-                continue;
-            }
-            let reads_first = !contact.mapped.if_blank.is_empty() || contact.conflicts > 0;
-            if !limiter.try_take(
-                EndpointGroup::Contacts,
-                1 + usize::from(reads_first),
-                now.at,
-            ) {
-                return;
-            }
-            self.ready.contacts.pop_front();
-            person.queued = false;
-            let contact = person.contact.take().expect("just seen");
-            let attributes = if contact.without_phones {
-                contact.mapped.attributes.without_phones()
-            } else {
-                contact.mapped.attributes.clone()
-            };
-            calls.push(Call::Upsert {
-                request: ContactUpsert {
-                    email: Arc::clone(&email),
-                    attributes,
-                },
-                if_blank: contact.mapped.if_blank.clone(),
-                by_id: contact.conflicts > 0,
-            });
-            person.in_flight = Some(InFlight::Contact(contact));
-            self.calls += 1;
-            return;
-        }
-    }
-
-    fn plan_event(&mut self, limiter: &mut Limiter, now: Moment, calls: &mut Vec<Call>) {
-        while self.has_room() {
-            let Some(email) = self.ready.events.front().cloned() else {
-                return;
-            };
-            self.settle_front(&email, now);
-            let person = self
-                .people
-                .get_mut(&email)
-                .expect("whoever is queued is known");
-            let request = person
-                .effects
-                .front()
-                .and_then(|first| first.effect.event.clone());
-            let (Step::Event, Some(request)) = (person.step(), request) else {
-                self.ready.events.pop_front();
-                self.requeue(&email, now);
-                continue;
-            };
-            if !limiter.try_take(EndpointGroup::Events, 1, now.at) {
-                return;
-            }
-            self.ready.events.pop_front();
-            let id = self.begin(&email, now);
-            calls.push(Call::Event { id, request });
-            self.calls += 1;
-            return;
-        }
-    }
-
-    fn plan_list_additions(&mut self, limiter: &mut Limiter, now: Moment, calls: &mut Vec<Call>) {
-        for list in self.ready.lists_due(now.at, self.rules.list_linger) {
-            while self.has_room() {
-                let mut emails = Vec::new();
-                while emails.len() < LIST_ADDITION_LIMIT {
-                    let Some(email) = self.ready.first_of_list(list) else {
-                        break;
-                    };
-                    self.settle_front(&email, now);
-                    let person = self
-                        .people
-                        .get_mut(&email)
-                        .expect("whoever is queued is known");
-                    if person.step() != Step::List(list) {
-                        self.ready.pop_of_list(list);
-                        self.requeue(&email, now);
-                        continue;
-                    }
-                    let alone = person.effects.front().is_some_and(|first| first.alone);
-                    if alone && !emails.is_empty() {
-                        break;
-                    }
-                    if emails.is_empty() && !limiter.try_take(EndpointGroup::Contacts, 1, now.at) {
-                        return;
-                    }
-                    self.ready.pop_of_list(list);
-                    self.begin(&email, now);
-                    emails.push(email);
-                    if alone {
-                        break;
-                    }
-                }
-                if emails.is_empty() {
-                    break;
-                }
-                calls.push(Call::AddToList { list, emails });
-                self.calls += 1;
-            }
-        }
-    }
-
-    /// Puts the first effect of a person in flight, its intent into the ledger, and tells its name.
-    fn begin(&mut self, email: &Arc<str>, now: Moment) -> EffectId {
-        let person = self
-            .people
-            .get_mut(email)
-            .expect("whoever is queued is known");
-        person.queued = false;
-        let mut waiting = person.effects.pop_front().expect("its step is to send it");
-        if !waiting.returned {
-            self.write_once(email, &waiting, Transition::Intend, None, None, now);
-        }
-        waiting.returned = false;
-        let id = waiting.effect.id.clone();
-        let person = self.people.get_mut(email).expect("just seen");
-        person.in_flight = Some(InFlight::Once(waiting));
-        id
-    }
-
-    /// Settles what stands first for a person and is not to be sent: too old, or without a contact.
-    fn settle_front(&mut self, email: &Arc<str>, now: Moment) {
-        while let Some(person) = self.people.get_mut(email) {
-            let step = person.step();
-            let Some(first) = person.effects.front() else {
-                return;
-            };
-            match step {
-                Step::Doomed => {
-                    let waiting = person.effects.pop_front().expect("just seen");
-                    let reason =
-                        "the contact that it came with could not be written to Brevo".to_owned();
-                    self.fail(email, &waiting, "contact_refused", None, reason, now);
-                }
-                Step::Event | Step::List(_) if is_too_old(&self.rules, &first.effect, now) => {
-                    let waiting = person.effects.pop_front().expect("just seen");
-                    let reason = format!(
-                        "older than brevo.max_activity_age ({} h): it happened at {}",
-                        self.rules.max_activity_age.as_secs() / 3600,
-                        rfc3339(waiting.effect.at).unwrap_or_default()
-                    );
-                    self.write_once(email, &waiting, Transition::Skip, None, Some(reason), now);
-                    settle_sources(&mut self.progress, &waiting);
-                }
-                _ => return,
-            }
-        }
-    }
-
-    /// The ledger shows that Brevo holds these values: the version is confirmed without a request.
-    fn contact_held_already(&mut self, email: &Arc<str>, contact: WaitingContact) {
-        let known = self.ledger.contact(email).expect("it holds the values");
-        let reason = format!(
-            "the same values were sent at {}",
-            rfc3339(known.sent_at).unwrap_or_default()
-        );
-        self.write_contact(
-            email,
-            ContactEntry {
-                version: contact.version,
-                ..known
-            },
-            None,
-            Some(reason),
-        );
-        let person = self
-            .people
-            .get_mut(email)
-            .expect("whoever is queued is known");
-        person.confirmed = person.confirmed.max(contact.version);
-        self.progress.settle(contact.source.place);
-    }
-
-    /// An effect can never succeed: it goes to the dead letters with the records that ask for it.
-    fn fail(
-        &mut self,
-        email: &Arc<str>,
-        waiting: &WaitingEffect,
-        class: &'static str,
-        status: Option<u16>,
-        reason: String,
-        now: Moment,
-    ) {
-        for source in &waiting.sources {
-            let message = format!("{}: {reason}", waiting.effect.id);
-            self.outputs.dead_letters.push(DeadLetter {
-                source: Arc::clone(source),
-                class,
-                message,
-            });
-        }
-        self.write_once(email, waiting, Transition::Fail, status, Some(reason), now);
-        settle_sources(&mut self.progress, waiting);
-    }
-
-    /// Writes a transition of a once-effect to the ledger.
-    fn write_once(
-        &mut self,
-        email: &Arc<str>,
-        waiting: &WaitingEffect,
-        transition: Transition,
-        status: Option<u16>,
-        reason: Option<String>,
-        now: Moment,
-    ) {
-        let effect = &waiting.effect;
-        let entry = self.ledger.once(email, &effect.id);
-        let Some(state) = ledger::after(entry.map(|entry| entry.state), transition) else {
-            debug_assert!(false, "{transition:?} of {entry:?} would break the ledger");
-            return;
-        };
-        let entry = OnceEntry {
-            state,
-            attempts: entry.map_or(0, |entry| entry.attempts)
-                + u16::from(transition == Transition::Intend),
-            intended_at: entry.map_or(now.clock_ms, |entry| entry.intended_at),
-        };
-        let list_id = match effect.id {
-            EffectId::List(list) => Some(list),
-            _ => None,
-        };
-        self.write(Delivery {
-            email: email.to_string().into(),
-            effect_id: effect.id.to_string().into(),
-            effect: effect.id.effect(),
-            state,
-            attempts: entry.attempts.into(),
-            intended_at: entry.intended_at,
-            updated_at: now.clock_ms,
-            activity_id: Some(effect.activity_id.to_string().into()),
-            occurrence: Some(effect.occurrence.to_string().into()),
-            contact_version: Some(effect.after_version),
-            list_id,
-            digest: None,
-            http_status: status.map(i32::from),
-            reason: reason.map(Into::into),
-        });
-    }
-
-    /// Writes a contact's answer to the ledger.
-    fn write_contact(
-        &mut self,
-        email: &Arc<str>,
-        entry: ContactEntry,
-        status: Option<u16>,
-        reason: Option<String>,
-    ) {
-        self.write(Delivery {
-            email: email.to_string().into(),
-            effect_id: EffectId::Contact.to_string().into(),
-            effect: EffectId::Contact.effect(),
-            state: entry.state,
-            attempts: entry.attempts,
-            intended_at: entry.sent_at,
-            updated_at: entry.sent_at,
-            contact_version: Some(entry.version),
-            digest: entry.digest.map(|digest| digest.to_hex().into()),
-            http_status: status.map(i32::from),
-            reason: reason.map(Into::into),
-            ..Delivery::default()
-        });
-    }
-
-    fn write(&mut self, delivery: Delivery<'static>) {
-        let key = rollcall_schemas::key::join(&delivery.email, &delivery.effect_id);
-        self.ledger.restore(key.as_bytes(), Some(&delivery));
-        self.outputs.ledger.push((key, delivery));
-    }
-
     /// Queues a person for what may be done next, once.
     fn enqueue(&mut self, email: &Arc<str>, now: Moment) {
         self.settle_front(email, now);
-        if let Some(person) = self.people.get_mut(email) {
-            if !person.queued {
-                person.queued = self.ready.push(email, &person.step(), now.at);
-            }
+        if let Some(person) = self.people.get_mut(email)
+            && !person.queued
+        {
+            person.queued = self.ready.push(email, &person.step(), now.at);
         }
         self.tidy(email);
     }
@@ -771,18 +450,6 @@ impl Planner {
     pub fn unknown(&self) -> usize {
         self.checks.len()
     }
-
-    /// When something is due that no answer and no record brings about.
-    #[must_use]
-    pub fn due_at(&self) -> Option<Instant> {
-        [
-            self.ready.due_at(self.rules.list_linger),
-            self.checks.due_at(),
-        ]
-        .into_iter()
-        .flatten()
-        .min()
-    }
 }
 
 /// The person, with what the ledger knows of his contact.
@@ -802,11 +469,6 @@ fn person<'p>(
         }
         person
     })
-}
-
-fn is_too_old(rules: &Rules, effect: &OnceEffect, now: Moment) -> bool {
-    let limit = i64::try_from(rules.max_activity_age.as_millis()).unwrap_or(i64::MAX);
-    now.clock_ms.saturating_sub(effect.at) > limit
 }
 
 fn settle_sources(progress: &mut Progress, waiting: &WaitingEffect) {

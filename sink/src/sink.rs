@@ -6,6 +6,7 @@
 //! being bound to a recent commit, sends nothing.
 
 mod commit;
+mod read;
 mod session;
 
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -215,7 +216,18 @@ impl Sink {
 
     /// Does the work of the active one, for as long as it is.
     fn serve(&self, lease: &mut Lease, shutdown: &Shutdown) -> Result<(), SinkError> {
-        let mut session = Session::open(self, lease.group())?;
+        let mut session = loop {
+            match Session::open(self, lease.group()) {
+                Ok(session) => break session,
+                Err(SinkError::Log(error)) if error.is_retriable() => {
+                    tracing::warn!(%error, "the log cannot be read now");
+                    if shutdown.wait(BUSY_WAIT) || !self.still_holds(lease)? {
+                        return Ok(());
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        };
         match session.run(lease, shutdown) {
             Ok(()) => Ok(()),
             Err(Ended::Standby(reason)) => {
@@ -223,6 +235,16 @@ impl Sink {
                 Ok(())
             }
             Err(Ended::Failed(error)) => Err(error),
+        }
+    }
+
+    /// Whether the lease, which was just held, still is.
+    fn still_holds(&self, lease: &mut Lease) -> Result<bool, SinkError> {
+        match lease.poll(Duration::ZERO) {
+            Ok(None | Some(Transition::Active)) => Ok(lease.is_active()),
+            Ok(Some(Transition::Ending | Transition::Standby)) => Ok(false),
+            Err(error) if error.is_retriable() => Ok(true),
+            Err(error) => Err(error.into()),
         }
     }
 }

@@ -84,14 +84,4 @@ impl Ready {
             .into_values()
             .collect()
     }
-
-    /// When the next rest or lingering is over.
-    pub(super) fn due_at(&self, linger: Duration) -> Option<Instant> {
-        let rest = self.resting.keys().next().map(|(until, _)| *until);
-        self.lists
-            .values()
-            .map(|queue| queue.since + linger)
-            .chain(rest)
-            .min()
-    }
 }

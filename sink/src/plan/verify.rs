@@ -17,6 +17,8 @@ pub(super) struct Checks {
     events: BTreeMap<(Instant, u64), Target>,
     lists: BTreeMap<(Instant, u64), Target>,
     look_up: Option<LookUp>,
+    /// A look-up takes all that is due, and the limit on them is low: they are kept apart.
+    next_look_up: Option<Instant>,
     reading: usize,
     sequence: u64,
     failures: u32,
@@ -63,15 +65,6 @@ impl Checks {
             .as_ref()
             .map_or(0, |look_up| look_up.targets.len());
         self.events.len() + self.lists.len() + self.reading + looked_up
-    }
-
-    pub(super) fn due_at(&self) -> Option<Instant> {
-        let events = self.events.keys().next().filter(|_| self.look_up.is_none());
-        events
-            .into_iter()
-            .chain(self.lists.keys().next())
-            .map(|(at, _)| *at)
-            .min()
     }
 }
 
@@ -122,13 +115,17 @@ impl Planner {
             self.checks.reading += 1;
             self.calls += 1;
         }
-        if self.checks.look_up.is_none() {
+        if self.checks.look_up.is_none()
+            && self.checks.next_look_up.is_none_or(|next| next <= now.at)
+        {
             self.checks.look_up = self.begin_look_up(now);
         }
         if let Some(look_up) = &mut self.checks.look_up {
             let room = self.calls < self.rules.max_calls;
             if room && !look_up.in_flight && limiter.try_take(EndpointGroup::Other, 1, now.at) {
                 look_up.in_flight = true;
+                self.checks.next_look_up =
+                    Some(now.at + limiter.spacing(EndpointGroup::Other, now.at));
                 self.calls += 1;
                 calls.push(Call::FindEvents {
                     names: look_up.names.clone(),

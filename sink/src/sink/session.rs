@@ -5,19 +5,19 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
-use rollcall_eventlog::{CommitError, EventLog, Reader, RecordBatch, RecordRef, TopicPartition};
+use rollcall_eventlog::{CommitError, Offsets, Reader, RecordBatch, RecordRef};
 use rollcall_runtime::{Lease, LeaseError, Shutdown, Transition};
 use rollcall_schemas::key;
-use rollcall_schemas::record::{Activity, Contact, Delivery};
-use rollcall_schemas::wire::{ACTIVITY, CONTACT, DELIVERY, Encoder};
+use rollcall_schemas::record::{Activity, Contact};
+use rollcall_schemas::wire::{ACTIVITY, CONTACT, Encoder};
 
 use super::commit::{Routes, encoder};
+use super::read::{BATCH, read_ledger, read_to_end, reader};
 use super::{Redrive, Sink, SinkError};
 use crate::backoff::Backoff;
 use crate::check::{CheckError, check};
 use crate::client::Reply;
-use crate::ledger_store::LedgerStore;
-use crate::limits::Limiter;
+use crate::limits::{EndpointGroup, Limiter};
 use crate::mapping::attribute::AttributeType;
 use crate::metric;
 use crate::order::Source;
@@ -27,9 +27,6 @@ use crate::progress::{Place, SourceTopic};
 /// Records of one topic that may wait at a time. The topics are counted apart: activities wait for
 /// contacts, so that contacts must always be read.
 const MOST_WAITING: usize = 20_000;
-
-/// Records taken at once.
-const BATCH: usize = 1000;
 
 /// How long a call may leave after the commit before it.
 const FRESHNESS: Duration = Duration::from_secs(10);
@@ -45,9 +42,6 @@ const POSITION_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How long requests in flight are waited for at the end.
 const DRAIN: Duration = Duration::from_secs(10);
-
-/// How long to wait for a topic that is being read to its end.
-const READ_WAIT: Duration = Duration::from_millis(500);
 
 /// When a paused sink asks again whether the account can be used.
 const CHECKS: Backoff = Backoff {
@@ -297,6 +291,11 @@ impl<'s> Session<'s> {
                 }
                 self.checks.in_flight = false;
                 self.checks.passed = true;
+                // What the check asked counts too: attributes and a page of lists, and the account.
+                self.limiter
+                    .try_take(EndpointGroup::Contacts, 2, Instant::now());
+                self.limiter
+                    .try_take(EndpointGroup::Other, 1, Instant::now());
                 self.planner.resume(types);
             }
             Event::Checked(Err(error)) => {
@@ -309,7 +308,6 @@ impl<'s> Session<'s> {
     fn take_reply(&mut self, call: &Call, reply: Reply) {
         let now = self.now();
         for seen in &reply.seen {
-            metric::request(seen);
             let group = seen.endpoint.group();
             match seen.status {
                 Some(429) => self
@@ -465,8 +463,7 @@ impl<'s> Session<'s> {
     fn redrive(&mut self, redrive: &Redrive) -> Result<(), SinkError> {
         let route = self.routes.source(redrive.topic);
         let partition = route.partition(route.partition_for(&redrive.key));
-        let end = self.sink.log.offsets(&partition)?.end;
-        let start = self.sink.log.offsets(&partition)?.start;
+        let Offsets { start, end } = self.sink.log.offsets(&partition)?;
         let mut last: Option<(RecordBatch, i64)> = None;
         read_to_end(
             &*self.sink.log,
@@ -523,84 +520,4 @@ fn contact_version(record: &RecordRef<'_>) -> i64 {
         .get(CONTACT_VERSION)
         .and_then(|value| std::str::from_utf8(value).ok());
     text.and_then(|text| text.parse().ok()).unwrap_or_default()
-}
-
-/// Reads from where the group is, or from the log's start.
-fn reader(
-    log: &dyn EventLog,
-    group: &str,
-    partitions: Vec<TopicPartition>,
-) -> Result<Box<dyn Reader>, SinkError> {
-    let committed = log.committed(group, &partitions)?;
-    let mut from = Vec::with_capacity(partitions.len());
-    for (partition, committed) in partitions.into_iter().zip(committed) {
-        let offset = match committed {
-            Some(offset) => offset,
-            None => log.offsets(&partition)?.start,
-        };
-        from.push((partition, offset));
-    }
-    Ok(log.reader(&from)?)
-}
-
-fn read_ledger(log: &dyn EventLog, routes: &Routes) -> Result<LedgerStore, SinkError> {
-    let mut ledger = LedgerStore::default();
-    let mut ranges = Vec::new();
-    for partition in routes.deliveries.all() {
-        let offsets = log.offsets(&partition)?;
-        ranges.push((partition, offsets.start, offsets.end));
-    }
-    read_to_end(log, &ranges, |batch| {
-        for record in batch.iter() {
-            let Some(key) = record.key else { continue };
-            let delivery = record
-                .value
-                .map(|value| DELIVERY.decode::<Delivery<'_>>(value))
-                .transpose();
-            let delivery = delivery.map_err(|source| SinkError::Ledger {
-                topic: batch.partition().topic.to_string(),
-                partition: batch.partition().partition,
-                offset: record.offset,
-                source,
-            })?;
-            ledger.restore(key, delivery.as_ref());
-        }
-        Ok(())
-    })?;
-    Ok(ledger)
-}
-
-/// Reads partitions from an offset to what was their end.
-fn read_to_end(
-    log: &dyn EventLog,
-    ranges: &[(TopicPartition, i64, i64)],
-    mut take: impl FnMut(&RecordBatch) -> Result<(), SinkError>,
-) -> Result<(), SinkError> {
-    let mut remaining: BTreeMap<&TopicPartition, i64> = ranges
-        .iter()
-        .filter(|(_, from, end)| from < end)
-        .map(|(partition, _, end)| (partition, *end))
-        .collect();
-    let from: Vec<_> = ranges
-        .iter()
-        .filter(|(partition, ..)| remaining.contains_key(partition))
-        .map(|(partition, from, _)| (partition.clone(), *from))
-        .collect();
-    if from.is_empty() {
-        return Ok(());
-    }
-    let mut reader = log.reader(&from)?;
-    while !remaining.is_empty() {
-        let Some(batch) = reader.poll(BATCH, READ_WAIT)? else {
-            continue;
-        };
-        take(&batch)?;
-        if remaining
-            .get(batch.partition())
-            .is_some_and(|end| batch.next_offset() >= *end)
-        {
-            remaining.remove(batch.partition());
-        }
-    }
-    Ok(())
 }
