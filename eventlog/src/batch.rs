@@ -243,6 +243,7 @@ impl OutputBatch {
     /// # Panics
     ///
     /// Where a batch would hold more than 4 GiB: units of work are bounded far below that.
+    #[expect(clippy::type_complexity, reason = "an alias would hide what has to be passed")]
     pub fn push<'h>(
         &mut self,
         topic: &Arc<str>,

@@ -45,6 +45,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::JoinHandle;
 
 pub use self::config::{EmbeddedConfig, Now, SegmentPolicy};
+#[cfg(feature = "crash-points")]
+pub use self::disk::steps;
 
 use self::checkpoint::Checkpoint;
 use self::disk::{Disk, failed};
@@ -95,7 +97,7 @@ impl EmbeddedLog {
     /// version wrote it, [`LogError::Damaged`] where it is not what was written, [`LogError::Io`]
     /// where the file system refuses.
     pub fn open(config: EmbeddedConfig) -> Result<Arc<Self>, LogError> {
-        let disk = Disk;
+        let disk = Disk::default();
         let (folder, lock) = Folder::open(&disk, config.path)?;
         let publication = Publication::default();
         let checkpoint = Checkpoint::load(&folder.checkpoint())?;

@@ -23,19 +23,23 @@ pub(super) fn assign(
     for member in assigned.iter().flatten() {
         loads[*member] += 1;
     }
-    for partition in 0..partitions.len() {
-        if assigned[partition].is_none() {
+    for (partition, slot) in assigned.iter_mut().enumerate() {
+        if slot.is_none() {
             let readers = (0..members.len()).filter(|member| reads(*member, partition));
-            let least = readers.min_by_key(|member| loads[*member]);
-            if let Some(member) = least {
+            *slot = readers.min_by_key(|member| loads[*member]);
+            if let Some(member) = *slot {
                 loads[member] += 1;
             }
-            assigned[partition] = least;
         }
     }
-    // The last partition of a member that has two more than another goes over to that one. Each move
-    // brings two loads nearer to each other, so this ends.
-    while let Some((partition, from, to)) = unfair(&assigned, &loads, reads) {
+    // The most loaded gives to the least loaded. Each move brings two loads nearer to each other, so
+    // this ends.
+    while let Some(Move {
+        partition,
+        from,
+        to,
+    }) = next_move(&assigned, &loads, reads)
+    {
         assigned[partition] = Some(to);
         loads[from] -= 1;
         loads[to] += 1;
@@ -43,18 +47,33 @@ pub(super) fn assign(
     assigned
 }
 
-fn unfair(
+struct Move {
+    partition: usize,
+    from: usize,
+    to: usize,
+}
+
+/// The move of a partition from the most loaded member that has two more than another which could
+/// read it; of several such partitions the last.
+fn next_move(
     assigned: &[Option<usize>],
     loads: &[usize],
     reads: impl Fn(usize, usize) -> bool,
-) -> Option<(usize, usize, usize)> {
-    (0..assigned.len()).rev().find_map(|partition| {
-        let from = assigned[partition]?;
-        let to = (0..loads.len())
-            .filter(|to| loads[*to] + 2 <= loads[from] && reads(*to, partition))
-            .min_by_key(|to| loads[*to])?;
-        Some((partition, from, to))
-    })
+) -> Option<Move> {
+    let moves = assigned
+        .iter()
+        .enumerate()
+        .filter_map(|(partition, holder)| {
+            let from = (*holder)?;
+            let others = (0..loads.len()).filter(|other| reads(*other, partition));
+            let to = others.min_by_key(|other| loads[*other])?;
+            (loads[to] + 2 <= loads[from]).then_some(Move {
+                partition,
+                from,
+                to,
+            })
+        });
+    moves.max_by_key(|it| loads[it.from])
 }
 
 #[cfg(test)]

@@ -14,9 +14,6 @@ use super::partition::{Partition, Readable};
 use super::segment::{Extent, Segment, SegmentName, read_chunks};
 use crate::LogError;
 
-/// Keys held in memory at a time (about 32 bytes each); a partition with more new keys is compacted in
-/// several rounds.
-const MAX_KEYS: usize = 4_000_000;
 /// Bytes written at a time.
 const WRITE_BYTES: usize = 1024 * 1024;
 
@@ -31,6 +28,9 @@ pub(super) struct CompactionRules {
     pub(super) oldest_tombstone: i64,
     /// Bytes after which a segment is ended.
     pub(super) segment_bytes: u64,
+    /// Keys held in memory at a time, at about 32 bytes each; a partition with more new keys is
+    /// compacted in several rounds.
+    pub(super) max_keys: usize,
 }
 
 /// What was compacted.
@@ -64,7 +64,7 @@ pub(super) fn compact(
     for readable in &ended[first_new..] {
         latest.learn(readable)?;
         count += 1;
-        if latest.by_key.len() >= MAX_KEYS {
+        if latest.by_key.len() >= rules.max_keys {
             break;
         }
     }
@@ -319,3 +319,6 @@ impl Open {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

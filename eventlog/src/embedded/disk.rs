@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::LogError;
+#[cfg(feature = "crash-points")]
+use crate::crash_points::Operation;
 
 /// A step at which the log changes something on disk, in words that complete "cannot ...".
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -41,6 +43,35 @@ pub(super) enum Step {
 }
 
 impl Step {
+    #[cfg(feature = "crash-points")]
+    const ALL: &[Self] = &[
+        Self::FolderCreate,
+        Self::FormatWrite,
+        Self::JournalCreate,
+        Self::JournalWrite,
+        Self::JournalSync,
+        Self::JournalFolderSync,
+        Self::JournalTruncate,
+        Self::JournalRemove,
+        Self::SegmentCreate,
+        Self::SegmentWrite,
+        Self::SegmentSync,
+        Self::SegmentFolderSync,
+        Self::SegmentTruncate,
+        Self::SegmentRemove,
+        Self::CompactionCreate,
+        Self::CompactionWrite,
+        Self::CompactionSync,
+        Self::CheckpointWrite,
+        Self::CheckpointSync,
+        Self::CheckpointRename,
+        Self::CheckpointFolderSync,
+        Self::ManifestWrite,
+        Self::ManifestSync,
+        Self::ManifestRename,
+        Self::ManifestFolderSync,
+    ];
+
     fn action(self) -> &'static str {
         match self {
             Self::FolderCreate => "create the folder",
@@ -126,23 +157,62 @@ pub(super) struct ReplaceSteps {
 }
 
 /// The way to the disk.
+#[cfg(not(feature = "crash-points"))]
 #[derive(Clone, Debug, Default)]
 pub(super) struct Disk;
 
+/// The way to the disk, under the crash points of the thread that opened the log.
+#[cfg(feature = "crash-points")]
+#[derive(Clone, Debug)]
+pub(super) struct Disk {
+    points: Option<Arc<crate::crash_points::CrashPoints>>,
+}
+
+#[cfg(feature = "crash-points")]
+impl Default for Disk {
+    fn default() -> Self {
+        Self { points: crate::crash_points::current() }
+    }
+}
+
+/// The names of all steps.
+#[cfg(feature = "crash-points")]
+#[must_use]
+pub fn steps() -> Vec<&'static str> {
+    Step::ALL.iter().map(|step| step.action()).collect()
+}
+
+/// Does something on disk: `$operation` says what, for crash points, and is not compiled without.
+macro_rules! operate {
+    ($disk:expr, $step:expr, $operation:expr, $act:expr) => {{
+        #[cfg(feature = "crash-points")]
+        let done = match &$disk.points {
+            Some(points) => points.operate($step.action(), $operation, $act),
+            None => $act(),
+        };
+        #[cfg(not(feature = "crash-points"))]
+        let done = $act();
+        done
+    }};
+}
+
 impl Disk {
-    /// Creates a folder and those above it.
+    /// Creates a folder, and those above it, where there is none.
     pub(super) fn create_folder(&self, step: Step, path: &Path) -> Result<(), LogError> {
-        std::fs::create_dir_all(path).map_err(failed(step.action(), path))
+        if path.is_dir() {
+            return Ok(());
+        }
+        operate!(self, step, Operation::CreateFolder, || std::fs::create_dir_all(path))
+            .map_err(failed(step.action(), path))?;
+        path.parent()
+            .map_or(Ok(()), |above| self.sync_folder(step, above))
     }
 
     /// Creates an empty file, for reading and writing.
     pub(super) fn create(&self, step: Step, path: &Path) -> Result<Arc<LogFile>, LogError> {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .open(path)
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(true);
+        let file = operate!(self, step, Operation::Create(path), || options.open(path))
             .map_err(failed(step.action(), path))?;
         Ok(Arc::new(LogFile {
             file,
@@ -171,6 +241,12 @@ impl Disk {
         bytes: &[u8],
         position: u64,
     ) -> Result<(), LogError> {
+        #[cfg(feature = "crash-points")]
+        if let Some(points) = &self.points {
+            return points
+                .write(step.action(), &file.path, bytes, position, |part, at| file.file.write_all_at(part, at))
+                .map_err(failed(step.action(), &file.path));
+        }
         file.file
             .write_all_at(bytes, position)
             .map_err(failed(step.action(), &file.path))
@@ -178,30 +254,36 @@ impl Disk {
 
     /// Makes durable what was written to a file.
     pub(super) fn sync(&self, step: Step, file: &LogFile) -> Result<(), LogError> {
-        file.file
-            .sync_data()
+        operate!(self, step, Operation::Sync(&file.path), || file.file.sync_data())
             .map_err(failed(step.action(), &file.path))
     }
 
     /// Makes durable which files a folder holds.
     pub(super) fn sync_folder(&self, step: Step, path: &Path) -> Result<(), LogError> {
-        File::open(path)
-            .and_then(|folder| folder.sync_all())
-            .map_err(failed(step.action(), path))
+        // The parent of a relative path of one part is "".
+        let folder = if path.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            path
+        };
+        operate!(self, step, Operation::SyncFolder(path), || File::open(folder)
+            .and_then(|folder| folder.sync_all()))
+        .map_err(failed(step.action(), path))
     }
 
     /// Cuts a file to `length` bytes, durably.
     pub(super) fn truncate(&self, step: Step, path: &Path, length: u64) -> Result<(), LogError> {
         let file = self.reopen(path)?;
-        file.file
+        operate!(self, step, Operation::Truncate(path), || file
+            .file
             .set_len(length)
-            .and_then(|()| file.file.sync_all())
-            .map_err(failed(step.action(), path))
+            .and_then(|()| file.file.sync_all()))
+        .map_err(failed(step.action(), path))
     }
 
     /// Removes a file, if it is there.
     pub(super) fn remove(&self, step: Step, path: &Path) -> Result<(), LogError> {
-        match std::fs::remove_file(path) {
+        match operate!(self, step, Operation::Remove(path), || std::fs::remove_file(path)) {
             Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
                 Err(failed(step.action(), path)(source))
             }
@@ -220,9 +302,14 @@ impl Disk {
         let file = self.create(steps.write, &temporary)?;
         self.write_at(steps.write, &file, content, 0)?;
         self.sync(steps.sync, &file)?;
-        std::fs::rename(&temporary, path).map_err(failed(steps.rename.action(), path))?;
-        let folder = path.parent().unwrap_or(Path::new("."));
-        self.sync_folder(steps.folder, folder)
+        operate!(
+            self,
+            steps.rename,
+            Operation::Rename { from: &temporary, to: path },
+            || std::fs::rename(&temporary, path)
+        )
+            .map_err(failed(steps.rename.action(), path))?;
+        self.sync_folder(steps.folder, path.parent().unwrap_or(Path::new("")))
     }
 }
 

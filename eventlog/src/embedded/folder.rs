@@ -33,6 +33,7 @@ impl Folder {
         let lock = FolderLock::take(&folder.root)?;
         folder.check_format(disk)?;
         disk.create_folder(Step::FolderCreate, &folder.journal())?;
+        disk.create_folder(Step::FolderCreate, &folder.partitions())?;
         Ok((folder, lock))
     }
 
@@ -53,9 +54,11 @@ impl Folder {
     }
 
     pub(super) fn partition(&self, topic: &str, partition: u32) -> PathBuf {
-        self.root
-            .join("partitions")
-            .join(format!("{topic}-{partition}"))
+        self.partitions().join(format!("{topic}-{partition}"))
+    }
+
+    fn partitions(&self) -> PathBuf {
+        self.root.join("partitions")
     }
 
     fn check_format(&self, disk: &Disk) -> Result<(), LogError> {
@@ -90,7 +93,15 @@ impl Folder {
 /// process, so that it is never left behind.
 #[derive(Debug)]
 pub(super) struct FolderLock {
-    _file: File,
+    file: File,
+}
+
+impl Drop for FolderLock {
+    fn drop(&mut self) {
+        // Closing the file is not enough where another thread is starting a process, which holds a
+        // copy of it for a moment. Where this fails, closing is what is left.
+        let _ = self.file.unlock();
+    }
 }
 
 impl FolderLock {
@@ -120,6 +131,6 @@ impl FolderLock {
             .and_then(|()| file.rewind())
             .and_then(|()| writeln!(file, "{}", std::process::id()))
             .map_err(failed("write the process id to", &path))?;
-        Ok(Self { _file: file })
+        Ok(Self { file })
     }
 }

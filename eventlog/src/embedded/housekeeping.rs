@@ -14,6 +14,9 @@ use super::segment::Segment;
 use super::sync::{lock, wait_until};
 use crate::{CleanupPolicy, LogError, metric};
 
+/// Keys that a compaction holds in memory at a time: 128 MiB.
+const MAX_COMPACTION_KEYS: usize = 4_000_000;
+
 /// Tells housekeeping when there is something to do.
 #[derive(Debug)]
 pub(super) struct Bell {
@@ -219,6 +222,7 @@ impl Housekeeping {
             oldest_new: now.saturating_sub(milliseconds(engine.segments.compact_within)),
             oldest_tombstone: now.saturating_sub(span(tombstone_retention_ms)),
             segment_bytes: engine.segments.bytes,
+            max_keys: MAX_COMPACTION_KEYS,
         };
         if let Err(error) = engine.space.check(compaction::bytes_needed(partition)) {
             tracing::warn!(partition = %partition.name, %error, "not compacted");

@@ -30,11 +30,20 @@ impl LagReport {
         for name in assigned {
             if let Ok(partition) = engine.topics.partition(name) {
                 let offsets = partition.offsets();
-                let committed = engine.committed(group, partition.id).unwrap_or(offsets.start);
+                let committed = engine
+                    .committed(group, partition.id)
+                    .unwrap_or(offsets.start);
                 set(group, name, offsets.end.saturating_sub(committed).max(0));
             }
         }
     }
+}
+
+/// Sets the gauges of partitions that a member gives away: their next reader reports them.
+pub(super) fn forget(group: &str, partitions: &[TopicPartition]) {
+    partitions
+        .iter()
+        .for_each(|partition| set(group, partition, 0));
 }
 
 fn set(group: &str, partition: &TopicPartition, lag: i64) {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::engine::Engine;
 use super::follow::Follow;
 use super::groups::{Change, Fenced, Membership};
-use super::lag::LagReport;
+use super::lag::{self, LagReport};
 use super::unit;
 use crate::{CommitError, LogError, Member, MemberConfig, Polled, TopicPartition, UnitOfWork};
 
@@ -133,7 +133,8 @@ impl Member for EmbeddedMember {
             if let Some(news) = self.news()? {
                 return Ok(news);
             }
-            self.lag.report_if_due(&self.engine, &self.group, &self.assigned);
+            self.lag
+                .report_if_due(&self.engine, &self.group, &self.assigned);
             if let Some(batch) = self.follow.next(max_records)? {
                 return Ok(Polled::Records(batch));
             }
@@ -162,6 +163,7 @@ impl Member for EmbeddedMember {
         }
         self.assigned
             .retain(|partition| !partitions.contains(partition));
+        lag::forget(&self.group, partitions);
         self.engine.groups.release(&self.membership, partitions);
         Ok(())
     }
@@ -205,6 +207,7 @@ impl Member for EmbeddedMember {
 
 impl Drop for EmbeddedMember {
     fn drop(&mut self) {
+        lag::forget(&self.group, &self.assigned);
         self.engine.groups.leave(&self.membership);
     }
 }

@@ -151,7 +151,7 @@ pub(crate) fn readers_see_the_units_of_many_members_in_order(engine: &dyn Engine
                 for (key, value) in crate::harness::seen(&batch) {
                     let next = next.entry(key).or_default();
                     let value = value.unwrap();
-                    let expected = if *next % 2 == 0 {
+                    let expected = if next.is_multiple_of(2) {
                         (*next / 2).to_string()
                     } else {
                         "end".into()

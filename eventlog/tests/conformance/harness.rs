@@ -165,13 +165,14 @@ pub(crate) fn put(
     key: &str,
     value: Option<&str>,
 ) {
-    let mut write = |out: &mut Vec<u8>| out.extend_from_slice(value.unwrap_or_default().as_bytes());
-    let value: Option<&mut dyn FnMut(&mut Vec<u8>)> = match value {
-        Some(_) => Some(&mut write),
-        None => None,
-    };
-    unit.outputs
-        .push(topic, partition, Some(key.as_bytes()), value, []);
+    let key = Some(key.as_bytes());
+    match value {
+        Some(value) => {
+            let write = &mut |out: &mut Vec<u8>| out.extend_from_slice(value.as_bytes());
+            unit.outputs.push(topic, partition, key, Some(write), []);
+        }
+        None => unit.outputs.push(topic, partition, key, None, []),
+    }
 }
 
 /// A record, as far as most tests are interested in it.

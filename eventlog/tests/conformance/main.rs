@@ -3,6 +3,9 @@
 //! Each test of [`on_both_engines`] runs on the embedded log, and on the Kafka cluster of
 //! `KAFKA_BROKERS` where that is set (`scripts/kafka.sh start` prints it).
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::print_stderr, reason = "a skipped test says so")]
+
 mod atomicity;
 mod closing;
 mod compaction;

@@ -36,10 +36,10 @@ pub(crate) fn are_created_once_and_never_changed(engine: &dyn Engine) {
         },
         TopicConfig {
             cleanup: KEPT,
-            ..compacted.clone()
+            ..compacted
         },
     ] {
-        let error = log.ensure_topics(&[other.clone()]).unwrap_err();
+        let error = log.ensure_topics(std::slice::from_ref(&other)).unwrap_err();
         assert!(
             matches!(&error, LogError::TopicMismatch { topic, .. } if **topic == *other.name),
             "{error}"

@@ -160,7 +160,7 @@ fn check(folder: &Path, acknowledged: &Acknowledged, round: u64) {
         );
     }
     // A crash of the reader's process, so to speak: what it has recovered is not closed in order.
-    if round % 2 == 0 {
+    if round.is_multiple_of(2) {
         log.close().unwrap();
     }
 }

@@ -143,7 +143,7 @@ fn tear(path: &Path, from: usize, how: &Tear) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// However the last journal file is torn, what is left is a prefix of the units, each whole; what
     /// a checkpoint covers is there in any case; and the log goes on.
@@ -310,4 +310,23 @@ fn files_that_no_checkpoint_names_are_removed() {
     let log = open(small(folder.path()));
     assert!(!stray.exists());
     assert_eq!(contents_at(&*log, &partition(&kept, 0)).len(), 1);
+}
+
+#[test]
+fn a_checkpoint_ends_the_journal_before_it() {
+    let folder = TempDir::new().unwrap();
+    let mut units = Units::open(folder.path());
+    for _ in 0..5 {
+        units.commit(1, 100);
+    }
+    assert_eq!(journal_files(folder.path()).len(), 1);
+    units.log.sweep().unwrap();
+    assert_eq!(journal_files(folder.path()), Vec::<PathBuf>::new());
+    units.commit(1, 100);
+    assert_eq!(journal_files(folder.path()).len(), 1);
+    let crashed = copied(folder.path());
+    assert_eq!(
+        Units::open(crashed.path()).found(),
+        [0, 1, 2].map(|_| (0..6).collect::<Vec<_>>())
+    );
 }
