@@ -9,12 +9,12 @@
 #   scripts/kafka.sh lib            only fetch what it needs
 #
 # Without PORT the last one is taken again while it is free, else any free pair (PORT, and PORT+1 for
-# the controller). KAFKA_HEAP sets the heap (512m). Needs Java 17 and Maven; as root, where apt is
-# there, it installs them.
+# the controller). KAFKA_HEAP sets the heap (512m). KAFKA_DIR names another folder for a further
+# broker. Needs Java 17 and Maven; as root, where apt is there, it installs them.
 set -euo pipefail
 
 tree=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-home=$tree/.kafka
+home=${ROLLCALL_KAFKA_HOME:-$tree/.kafka}
 pom=$tree/scripts/kafka/pom.xml
 cluster_id=cm9sbGNhbGwtdGVzdHMtMDE # any base64 uuid; fixed, so that no JVM is started to draw one
 
@@ -36,15 +36,15 @@ need_tools() {
 
 # Jars go into .kafka/lib, whole or not at all; the pom beside them says of which versions they are.
 fetch_lib() {
-  cmp -s "$pom" "$home/lib/pom.xml" && return
+  cmp -s "$pom" "$lib/pom.xml" && return
   need_tools maven
-  echo "kafka.sh: fetching Kafka into $home/lib" >&2
-  rm -rf "$home/lib" "$home/lib.new"
-  mkdir -p "$home/lib.new"
-  mvn -B -q -ntp -f "$pom" -Dmaven.repo.local="$home/m2" -DoutputDirectory="$home/lib.new" \
+  echo "kafka.sh: fetching Kafka into $lib" >&2
+  rm -rf "$lib" "$lib.new"
+  mkdir -p "$lib.new"
+  mvn -B -q -ntp -f "$pom" -Dmaven.repo.local="$tree/.kafka/m2" -DoutputDirectory="$lib.new" \
     dependency:copy-dependencies >&2 || fail "Maven could not fetch Kafka: see its message above"
-  cp "$pom" "$home/lib.new/pom.xml"
-  mv "$home/lib.new" "$home/lib"
+  cp "$pom" "$lib.new/pom.xml"
+  mv "$lib.new" "$lib"
 }
 
 # Only a process that this script started, and that still is that broker, counts.
@@ -152,11 +152,11 @@ start() {
   rm -f "$home/server.log"
   if [ ! -f "$home/data/meta.properties" ]; then
     rm -rf "$home/data"
-    java -Xmx64m -XX:TieredStopAtLevel=1 -cp "$home/lib/*" "-Dlog4j2.configurationFile=$home/log4j2.properties" \
+    java -Xmx64m -XX:TieredStopAtLevel=1 -cp "$lib/*" "-Dlog4j2.configurationFile=$home/log4j2.properties" \
       kafka.tools.StorageTool format --cluster-id "$cluster_id" --config "$home/server.properties" >"$home/format.log" 2>&1 \
       || { cat "$home/format.log" >&2; fail "the data folder could not be formatted"; }
   fi
-  nohup java -Xms128m "-Xmx${KAFKA_HEAP:-512m}" -Djava.awt.headless=true -cp "$home/lib/*" \
+  nohup java -Xms128m "-Xmx${KAFKA_HEAP:-512m}" -Djava.awt.headless=true -cp "$lib/*" \
     "-Dlog4j2.configurationFile=$home/log4j2.properties" kafka.Kafka "$home/server.properties" \
     >"$home/out.log" 2>&1 </dev/null 9>&- &
   pid=$!
@@ -179,6 +179,7 @@ stop() {
 }
 
 mkdir -p "$home"
+home=$(cd "$home" && pwd)
 # Two that start at once would make two brokers of one folder.
 exec 9>"$home/lock"
 if command -v flock >/dev/null; then flock 9; fi
@@ -190,5 +191,5 @@ case "${1:-}" in
   kill) stop KILL ;;
   reset) stop KILL; rm -rf "$home/data" ;;
   lib) fetch_lib ;;
-  *) sed -n '2,13p' "${BASH_SOURCE[0]}" | sed 's/^# \{0,1\}//' >&2; exit 2 ;;
+  *) sed -n '2,15p' "${BASH_SOURCE[0]}" | sed 's/^# \{0,1\}//' >&2; exit 2 ;;
 esac

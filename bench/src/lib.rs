@@ -1,0 +1,9 @@
+//! What the benchmarks share: the load and its answer, the peers, the broker, the processes measured,
+//! and the report.
+
+pub mod answer;
+pub mod input;
+pub mod measure;
+pub mod memory_state;
+pub mod peer;
+pub mod report;
