@@ -109,6 +109,9 @@ pub struct Person {
     pub unknown: Vec<UnknownEffect>,
     /// The request in flight.
     pub in_flight: Option<InFlight>,
+    /// Brevo may hold a version of which the ledger does not know: one that was sent and not
+    /// answered. Then equal values are sent again.
+    pub is_unsure: bool,
     /// Failures in a row that are worth another try.
     pub failures: u32,
     /// Waits before another try.

@@ -163,8 +163,17 @@ impl Planner {
     }
 
     /// Takes a version of a contact. A later one takes the place of one that waits.
-    pub fn contact(&mut self, source: Arc<Source>, contact: &Contact<'_>, now: Moment) -> Taken {
-        self.take_contact(source, contact, false, now)
+    ///
+    /// `first_read` is false where an instance before this one may have read it, and sent it without
+    /// coming to write so into the ledger.
+    pub fn contact(
+        &mut self,
+        source: Arc<Source>,
+        contact: &Contact<'_>,
+        first_read: bool,
+        now: Moment,
+    ) -> Taken {
+        self.take_contact(source, contact, first_read, false, now)
     }
 
     /// Takes a contact once more although Brevo refused this version.
@@ -174,13 +183,14 @@ impl Planner {
         contact: &Contact<'_>,
         now: Moment,
     ) -> Taken {
-        self.take_contact(source, contact, true, now)
+        self.take_contact(source, contact, false, true, now)
     }
 
     fn take_contact(
         &mut self,
         source: Arc<Source>,
         contact: &Contact<'_>,
+        first_read: bool,
         redriven: bool,
         now: Moment,
     ) -> Taken {
@@ -196,6 +206,7 @@ impl Planner {
             self.tidy(&email);
             return Taken::Ignored("version_known");
         }
+        person.is_unsure |= !first_read;
         let mapped = self.rules.mapping.apply(contact, &self.types);
         self.misfits.extend(mapped.misfits.iter().cloned());
         self.progress.open(source.place, 1);

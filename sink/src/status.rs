@@ -1,6 +1,11 @@
 //! What the sink is doing, for the admin server.
 
+use std::time::{Duration, Instant};
+
 use rollcall_schemas::record::{Delivery, DeliveryState, Effect};
+
+/// How long a drained sink has had nothing to do.
+const DRAINED_FOR: Duration = Duration::from_millis(250);
 
 /// What the sink is doing.
 #[derive(Clone, Debug, Default, Eq, PartialEq, serde::Serialize)]
@@ -24,6 +29,9 @@ pub struct SinkStatus {
     pub failed: u64,
     /// Effects that were not to be sent since then.
     pub skipped: u64,
+    /// Since when there is nothing to read, to send or to wait for.
+    #[serde(skip)]
+    pub idle_since: Option<Instant>,
 }
 
 /// What Brevo confirmed.
@@ -50,9 +58,11 @@ impl SinkStatus {
         }
     }
 
-    /// Whether everything that was read is done with.
+    /// Whether there is nothing to read, to send or to wait for, and has not been for a while, so that
+    /// a record committed just before is not overlooked.
     #[must_use]
     pub fn is_drained(&self) -> bool {
-        self.contacts_waiting == 0 && self.activities_waiting == 0 && self.in_flight == 0
+        self.idle_since
+            .is_some_and(|since| since.elapsed() >= DRAINED_FOR)
     }
 }

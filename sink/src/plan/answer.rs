@@ -102,7 +102,12 @@ impl Planner {
                 self.put_back_contact(email, contact);
             }
             // A contact is set to absolute values: whether it was done or not, it may be done again.
-            _ => {
+            answer => {
+                let person = self
+                    .people
+                    .get_mut(email)
+                    .expect("something of his was in flight");
+                person.is_unsure |= !matches!(answer, Answer::NotSent { .. });
                 self.put_back_contact(email, contact);
                 self.rest(email, now);
             }
@@ -145,12 +150,13 @@ impl Planner {
         let reason = contact
             .without_phones
             .then(|| "without the phone, which Brevo refused".to_owned());
-        self.write_contact(email, entry, Some(status), reason);
+        self.write_contact(email, entry, Some(status), reason, now);
         let person = self
             .people
             .get_mut(email)
             .expect("something of his was in flight");
         person.confirmed = contact.version;
+        person.is_unsure = false;
         person.failures = 0;
         self.progress.settle(contact.source.place);
     }
@@ -172,7 +178,7 @@ impl Planner {
             attempts: known.map_or(0, |known| known.attempts).saturating_add(1),
             sent_at: now.clock_ms,
         };
-        self.write_contact(email, entry, Some(status), Some(reason.clone()));
+        self.write_contact(email, entry, Some(status), Some(reason.clone()), now);
         self.outputs.dead_letters.push(DeadLetter {
             source: Arc::clone(&contact.source),
             class,

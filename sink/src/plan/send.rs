@@ -57,10 +57,12 @@ impl Planner {
                 continue;
             };
             let known = self.ledger.contact(&email);
-            if known.is_some_and(|known| known.holds(contact.digest, now.clock_ms)) {
+            if !person.is_unsure
+                && known.is_some_and(|known| known.holds(contact.digest, now.clock_ms))
+            {
                 self.ready.contacts.pop_front();
                 let contact = person.contact.take().expect("just seen");
-                self.contact_held_already(&email, contact);
+                self.contact_held_already(&email, contact, now);
                 self.requeue(&email, now);
                 continue;
             }
@@ -213,7 +215,7 @@ impl Planner {
     }
 
     /// The ledger shows that Brevo holds these values: the version is confirmed without a request.
-    fn contact_held_already(&mut self, email: &Arc<str>, contact: WaitingContact) {
+    fn contact_held_already(&mut self, email: &Arc<str>, contact: WaitingContact, now: Moment) {
         let known = self.ledger.contact(email).expect("it holds the values");
         let reason = format!(
             "the same values were sent at {}",
@@ -227,6 +229,7 @@ impl Planner {
             },
             None,
             Some(reason),
+            now,
         );
         let person = self
             .people

@@ -146,9 +146,12 @@ impl Rig {
     fn contact(&mut self, contact: &Contact<'_>) -> Taken {
         self.offset += 1;
         let now = self.now();
-        let taken = self
-            .planner
-            .contact(source(SourceTopic::Contacts, self.offset), contact, now);
+        let taken = self.planner.contact(
+            source(SourceTopic::Contacts, self.offset),
+            contact,
+            true,
+            now,
+        );
         self.planner
             .read_to(SourceTopic::Contacts, 0, self.offset + 1);
         taken
@@ -318,6 +321,40 @@ fn equal_values_are_not_sent_again_for_a_week() {
     let mut rig = rig.restarted();
     rig.activity(&activity(ANN, NO_SHOW, "1", START_MS), 2);
     assert!(matches!(rig.one(), Call::Event { .. }));
+}
+
+#[test]
+fn equal_values_are_sent_again_where_a_version_between_may_have_arrived() {
+    // 1 is confirmed, 2 is sent and not answered, 3 has the values of 1.
+    let mut rig = Rig::new().with_contact();
+    rig.contact(&contact(ANN, 2));
+    let second = rig.one();
+    rig.contact(&Contact {
+        version: 3,
+        ..contact(ANN, 1)
+    });
+    rig.answer(&second, lost());
+    rig.wait(60);
+    let third = rig.one();
+    rig.done(&third);
+    // The same with a crash between.
+    rig.contact(&contact(ANN, 4));
+    rig.one();
+    let mut rig = rig.restarted();
+    let now = rig.now();
+    let again = Contact {
+        version: 5,
+        ..contact(ANN, 1)
+    };
+    rig.planner.contact(
+        source(SourceTopic::Contacts, 4),
+        &contact(ANN, 4),
+        false,
+        now,
+    );
+    rig.planner
+        .contact(source(SourceTopic::Contacts, 5), &again, true, now);
+    rig.one();
 }
 
 #[test]

@@ -84,6 +84,7 @@ impl Planner {
         entry: ContactEntry,
         status: Option<u16>,
         reason: Option<String>,
+        now: Moment,
     ) {
         self.write(Delivery {
             email: email.to_string().into(),
@@ -92,7 +93,7 @@ impl Planner {
             state: entry.state,
             attempts: entry.attempts,
             intended_at: entry.sent_at,
-            updated_at: entry.sent_at,
+            updated_at: now.clock_ms,
             contact_version: Some(entry.version),
             digest: entry.digest.map(|digest| digest.to_hex().into()),
             http_status: status.map(i32::from),

@@ -85,6 +85,11 @@ pub(super) struct Session<'s> {
     outputs: Outputs,
     committed_at: Instant,
     checks: Checks,
+    /// Where the contacts ended, by partition, when this session began: an instance before it may
+    /// have sent what is below.
+    contacts_end: BTreeMap<u32, i64>,
+    /// Since when there is nothing to do.
+    idle_since: Option<Instant>,
 }
 
 /// Whether the account can be used, as far as is known.
@@ -110,6 +115,10 @@ impl<'s> Session<'s> {
         planner.pause("Brevo's account is being checked".to_owned());
         let contacts = reader(&*sink.log, group, routes.contacts.all().collect())?;
         let activities = reader(&*sink.log, group, routes.activities.all().collect())?;
+        let mut contacts_end = BTreeMap::new();
+        for partition in routes.contacts.all() {
+            contacts_end.insert(partition.partition, sink.log.offsets(&partition)?.end);
+        }
         let (sender, events) = channel();
         let now = Instant::now();
         Ok(Self {
@@ -130,6 +139,8 @@ impl<'s> Session<'s> {
                 failures: 0,
                 due: now,
             },
+            contacts_end,
+            idle_since: None,
         })
     }
 
@@ -155,6 +166,7 @@ impl<'s> Session<'s> {
             busy |= self.take_redrives()?;
             busy |= self.read()?;
             busy |= self.send(lease)?;
+            self.note_idleness(busy);
             self.tell();
             if !busy && let Ok(event) = self.events.recv_timeout(IDLE_WAIT) {
                 self.take_event(event);
@@ -429,7 +441,12 @@ impl<'s> Session<'s> {
                 if redriven {
                     self.planner.redrive_contact(source(value), &contact, now)
                 } else {
-                    self.planner.contact(source(value), &contact, now)
+                    let first_read = self
+                        .contacts_end
+                        .get(&partition)
+                        .is_none_or(|end| record.offset >= *end);
+                    self.planner
+                        .contact(source(value), &contact, first_read, now)
                 }
             }),
             SourceTopic::Activities => ACTIVITY.decode::<Activity<'_>>(value).map(|activity| {
@@ -500,6 +517,21 @@ impl<'s> Session<'s> {
         Ok(())
     }
 
+    fn note_idleness(&mut self, busy: bool) {
+        let waits = self.planner.unsettled(SourceTopic::Contacts)
+            + self.planner.unsettled(SourceTopic::Activities);
+        let unwritten = self.outputs.ledger.len() + self.outputs.dead_letters.len();
+        let is_idle = !busy
+            && self.checks.passed
+            && self.planner.paused().is_none()
+            && waits + unwritten + self.planner.calls_in_flight() == 0;
+        self.idle_since = if is_idle {
+            self.idle_since.or(Some(Instant::now()))
+        } else {
+            None
+        };
+    }
+
     fn tell(&self) {
         self.sink.handle.update(|status| {
             status.active = true;
@@ -508,6 +540,7 @@ impl<'s> Session<'s> {
             status.activities_waiting = self.planner.unsettled(SourceTopic::Activities);
             status.unknown = self.planner.unknown();
             status.in_flight = self.planner.calls_in_flight();
+            status.idle_since = self.idle_since;
             metric::status(status);
         });
     }

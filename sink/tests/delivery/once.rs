@@ -1,7 +1,6 @@
 //! Everything reaches Brevo, and what must happen once happens once.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use rollcall_eventlog::EventLog as _;
 use rollcall_sandbox::account;
@@ -164,7 +163,6 @@ fn every_effect_once_under_faults_and_with_the_log_taken_away_again_and_again() 
     sink.wait("a standstill", |status| {
         status.active && status.paused.is_none() && status.is_drained()
     });
-    std::thread::sleep(Duration::from_millis(100));
     sink.stop();
     let after = brevo.account.snapshot();
     assert_eq!(
