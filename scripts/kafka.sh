@@ -9,11 +9,12 @@
 #   scripts/kafka.sh lib            only fetch what it needs
 #
 # Without PORT the last one is taken again while it is free, else any free pair (PORT, and PORT+1 for
-# the controller). KAFKA_HEAP sets the heap (512m). KAFKA_DIR names another folder for a further
-# broker. Needs Java 17 and Maven; as root, where apt is there, it installs them.
+# the controller). KAFKA_HEAP sets the heap (512m). ROLLCALL_KAFKA_HOME names another folder for
+# a further broker. Needs Java 17 and Maven; as root, where apt is there, it installs them.
 set -euo pipefail
 
 tree=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+lib=$tree/.kafka/lib
 home=${ROLLCALL_KAFKA_HOME:-$tree/.kafka}
 pom=$tree/scripts/kafka/pom.xml
 cluster_id=cm9sbGNhbGwtdGVzdHMtMDE # any base64 uuid; fixed, so that no JVM is started to draw one

@@ -27,6 +27,7 @@ mod context;
 mod failure;
 mod lag;
 mod member;
+mod out_of_range;
 mod partitions;
 mod reader;
 mod topics;

@@ -1,6 +1,8 @@
 //! What only the Kafka engine can get wrong: rebalances, fencing, crashes inside of a transaction,
 //! transaction markers. Runs where `KAFKA_BROKERS` names a cluster (`scripts/kafka.sh start`).
 
+#![expect(clippy::print_stderr, reason = "a test that is skipped says so")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -217,7 +219,7 @@ fn topics_are_created_once_and_never_changed() {
         cleanup: CleanupPolicy::Compact {
             tombstone_retention_ms: 1000,
         },
-        ..wanted.clone()
+        ..topic_config("", 3)
     };
     for _ in 0..2 {
         log.ensure_topics(&[wanted.clone(), compacted.clone()])
@@ -646,6 +648,89 @@ fn a_unit_that_cannot_be_written_is_aborted_whole_and_the_member_goes_on() {
     assert_eq!(
         log.committed(&group, &[partition]).expect("an answer"),
         [Some(2)]
+    );
+}
+
+/// A broker of this test alone, which is stopped with it.
+struct Broker(tempfile::TempDir);
+
+impl Broker {
+    fn command(&self, command: &str) -> String {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../scripts/kafka.sh");
+        let output = Command::new(script)
+            .arg(command)
+            .env("ROLLCALL_KAFKA_HOME", self.0.path())
+            .stderr(Stdio::inherit())
+            .output()
+            .expect("scripts/kafka.sh");
+        assert!(output.status.success(), "kafka.sh {command}");
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        self.command("kill");
+    }
+}
+
+#[test]
+fn a_broker_that_is_killed_costs_time_and_no_records() {
+    if brokers().is_none() {
+        return;
+    }
+    let broker = Broker(tempfile::tempdir().expect("a folder"));
+    let log = open(config(broker.command("start")));
+    let (topic, group) = (topic(&log, "broker", 1), unique("group"));
+    let partition = TopicPartition::new(Arc::clone(&topic), 0);
+    let mut member = join(&log, &group, &topic, "one");
+    started(&mut *member);
+
+    let last = 60;
+    let outage = std::thread::scope(|scope| {
+        let broker = &broker;
+        let mut outage = None;
+        let mut next = 0;
+        while next < last {
+            if next == last / 2 {
+                outage.get_or_insert_with(|| {
+                    scope.spawn(|| {
+                        broker.command("kill");
+                        broker.command("start")
+                    })
+                });
+            }
+            let unit = unit(
+                Some((&topic, 0, &next.to_string())),
+                &[(partition.clone(), next + 1)],
+            );
+            match member.commit(&unit) {
+                Ok(()) => next += 1,
+                Err(CommitError::Aborted { .. }) => {}
+                Err(CommitError::Unclear { reason }) => {
+                    eprintln!("joining anew: {reason}");
+                    drop(member);
+                    member = join(&log, &group, &topic, "one");
+                    next = assigned(&mut *member)[0].1.expect("committed before");
+                    member.start(&[(partition.clone(), next)]).expect("started");
+                }
+                Err(error) => panic!("{error:?}"),
+            }
+            // Most of the outage is to be seen.
+            if outage.as_ref().is_some_and(|outage| !outage.is_finished()) {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+        }
+        outage.map(|outage| outage.join())
+    });
+    assert!(outage.expect("an outage").is_ok());
+    assert_eq!(
+        contents(&log, &partition),
+        (0..last).map(|n| n.to_string()).collect::<Vec<_>>()
+    );
+    assert_eq!(
+        log.committed(&group, &[partition]).expect("an answer"),
+        [Some(last)]
     );
 }
 

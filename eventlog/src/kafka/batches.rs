@@ -297,7 +297,7 @@ mod tests {
         batches.open[0].position = 3;
         batches.open[1].records = Some(builder(&b, &[0]));
         batches.open[1].position = 4;
-        let mut taken = |batches: &mut Batches| {
+        let taken = |batches: &mut Batches| {
             batches.take(2).map(|batch| {
                 (
                     batch.partition().partition,

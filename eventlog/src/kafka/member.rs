@@ -1,12 +1,14 @@
 //! A member of a consumer group.
 
+mod rebalancing;
+
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::TopicPartitionList;
-use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
-use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaErrorCode;
 
 use crate::{CommitError, LogError, Member, MemberConfig, Polled, TopicPartition, UnitOfWork};
@@ -17,7 +19,9 @@ use super::context::{Membership, Rebalance};
 use super::failure::{Failure, Kind};
 use super::lag::Lag;
 use super::transactions::Transactions;
-use super::{Closed, partitions};
+use super::{Closed, out_of_range, partitions};
+
+use rebalancing::Revocation;
 
 /// How long leaving may take before the session's time-out is left to do it.
 const LEAVE_PATIENCE: Duration = Duration::from_secs(5);
@@ -39,11 +43,6 @@ pub(super) struct KafkaMember {
     out_of_group: bool,
     /// Why this member is of no more use.
     ended: Option<String>,
-}
-
-struct Revocation {
-    all: Vec<TopicPartition>,
-    held: HashSet<TopicPartition>,
 }
 
 impl KafkaMember {
@@ -84,86 +83,6 @@ impl KafkaMember {
             out_of_group: false,
             ended: None,
         })
-    }
-
-    /// Answers a rebalance, or hands it on to the caller, whose part it is to answer.
-    fn next_rebalance(&mut self) -> Result<Option<Polled>, LogError> {
-        while let Some(rebalance) = self.consumer.context().next_rebalance() {
-            match rebalance {
-                Rebalance::Assign(partitions) if partitions.is_empty() => {
-                    self.out_of_group = false;
-                    self.answer(|consumer| {
-                        consumer.incremental_assign(&TopicPartitionList::new())
-                    })?;
-                }
-                Rebalance::Assign(partitions) => {
-                    let timeout = self.config.undecided_timeout();
-                    let committed =
-                        match partitions::committed(&self.consumer, &partitions, timeout) {
-                            Ok(committed) => committed,
-                            Err(error) => {
-                                self.consumer
-                                    .context()
-                                    .put_back(Rebalance::Assign(partitions));
-                                return Err(self.failed(error, "asking what was committed"));
-                            }
-                        };
-                    self.out_of_group = false;
-                    self.unstarted.extend(partitions.iter().cloned());
-                    return Ok(Some(Polled::Assigned(
-                        partitions.into_iter().zip(committed).collect(),
-                    )));
-                }
-                Rebalance::Revoke(partitions) if partitions.is_empty() => {
-                    self.give_up(&partitions)?
-                }
-                Rebalance::Revoke(partitions) => {
-                    // What was read of them and not handed on is the next owner's.
-                    partitions
-                        .iter()
-                        .for_each(|partition| self.batches.close(partition));
-                    self.revoking = Some(Revocation {
-                        held: partitions.iter().cloned().collect(),
-                        all: partitions.clone(),
-                    });
-                    return Ok(Some(Polled::Revoking(partitions)));
-                }
-                Rebalance::Lose(partitions) => {
-                    self.out_of_group = true;
-                    self.revoking = None;
-                    self.give_up(&partitions)?;
-                    if !partitions.is_empty() {
-                        return Ok(Some(Polled::Lost(partitions)));
-                    }
-                }
-            }
-        }
-        Ok(None)
-    }
-
-    /// Tells librdkafka that these partitions are let go of, which it waits for.
-    fn give_up(&mut self, partitions: &[TopicPartition]) -> Result<(), LogError> {
-        // What was never started is unknown to librdkafka, and it would refuse to take it away.
-        let unknown: Vec<_> = partitions
-            .iter()
-            .filter(|partition| self.unstarted.remove(*partition))
-            .map(|partition| (partition.clone(), 0))
-            .collect();
-        for partition in partitions {
-            self.batches.close(partition);
-            self.lag.release(partition);
-        }
-        if !unknown.is_empty() {
-            self.answer(|consumer| consumer.incremental_assign(&partitions::list_at(&unknown)?))?;
-        }
-        self.answer(|consumer| consumer.incremental_unassign(&partitions::list(partitions)))
-    }
-
-    fn answer(
-        &mut self,
-        call: impl FnOnce(&BaseConsumer<Membership>) -> KafkaResult<()>,
-    ) -> Result<(), LogError> {
-        call(&self.consumer).map_err(|error| self.failed(error, "changing the assignment"))
     }
 
     fn failed(&mut self, error: KafkaError, action: &str) -> LogError {
@@ -207,7 +126,7 @@ impl KafkaMember {
         }
         let failure = Failure::from(error);
         match failure.code() {
-            Some(RDKafkaErrorCode::AutoOffsetReset) => Err(find_out_of_range(
+            Some(RDKafkaErrorCode::AutoOffsetReset) => Err(out_of_range::find(
                 &self.consumer,
                 &self.batches,
                 self.config.request_timeout,
@@ -232,7 +151,7 @@ impl KafkaMember {
     fn is_revoking(&self, partition: &TopicPartition) -> bool {
         self.revoking
             .as_ref()
-            .is_some_and(|revocation| revocation.held.contains(partition))
+            .is_some_and(|revocation| revocation.holds(partition))
     }
 
     fn seek_to(&mut self, from: &[(TopicPartition, i64)]) -> Result<(), LogError> {
@@ -328,23 +247,7 @@ impl Member for KafkaMember {
 
     fn release(&mut self, released: &[TopicPartition]) -> Result<(), LogError> {
         self.check_usable()?;
-        // Without a revocation they were lost meanwhile.
-        let Some(revocation) = &mut self.revoking else {
-            return Ok(());
-        };
-        for partition in released {
-            revocation.held.remove(partition);
-        }
-        // librdkafka takes the first call for the whole answer.
-        if !revocation.held.is_empty() {
-            return Ok(());
-        }
-        let all = self
-            .revoking
-            .take()
-            .map(|revocation| revocation.all)
-            .unwrap_or_default();
-        self.give_up(&all)
+        self.note_released(released)
     }
 
     fn seek(&mut self, partition: &TopicPartition, offset: i64) -> Result<(), LogError> {
@@ -443,9 +346,7 @@ impl Member for KafkaMember {
                     }
                 };
             }
-            if let Some(revocation) = self.revoking.take() {
-                answered = self.give_up(&revocation.all);
-            }
+            answered = answered.and_then(|()| self.give_up_revoked());
             if self
                 .consumer
                 .assignment()
@@ -483,36 +384,4 @@ impl Drop for KafkaMember {
         held.iter()
             .for_each(|partition| self.lag.release(partition));
     }
-}
-
-/// librdkafka does not say which partition's position is outside of the log.
-pub(super) fn find_out_of_range<C: ConsumerContext>(
-    consumer: &BaseConsumer<C>,
-    batches: &Batches,
-    timeout: Duration,
-    failure: &Failure,
-) -> LogError {
-    let mut above = None;
-    for (partition, offset) in batches.positions() {
-        let bounds =
-            consumer.fetch_watermarks(&partition.topic, partitions::native(partition), timeout);
-        match bounds {
-            Ok((start, _)) if offset < start => {
-                return LogError::OutOfRange {
-                    partition: partition.clone(),
-                    offset,
-                    start,
-                };
-            }
-            Ok((start, end)) if offset > end => {
-                above.get_or_insert(LogError::OutOfRange {
-                    partition: partition.clone(),
-                    offset,
-                    start,
-                });
-            }
-            _ => {}
-        }
-    }
-    above.unwrap_or_else(|| failure.during("reading"))
 }

@@ -12,8 +12,7 @@ use super::batches::Batches;
 use super::config::KafkaConfig;
 use super::context::Logging;
 use super::failure::Failure;
-use super::member::find_out_of_range;
-use super::{Closed, partitions};
+use super::{Closed, out_of_range, partitions};
 
 pub(super) struct KafkaReader {
     consumer: BaseConsumer<Logging>,
@@ -62,7 +61,7 @@ impl Reader for KafkaReader {
         if let Err(error) = self.batches.fill(&self.consumer, max_records, timeout) {
             let failure = Failure::from(error);
             if failure.code() == Some(RDKafkaErrorCode::AutoOffsetReset) {
-                return Err(find_out_of_range(
+                return Err(out_of_range::find(
                     &self.consumer,
                     &self.batches,
                     self.request_timeout,
