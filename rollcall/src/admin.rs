@@ -14,6 +14,7 @@ use axum::routing::{get, post};
 use metrics_exporter_prometheus::PrometheusHandle;
 use rollcall_schemas::catalogue::TOPICS;
 use rollcall_schemas::wire::RECORDS;
+use rollcall_sink::effect::Wanted;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -26,6 +27,8 @@ pub(crate) struct Admin {
     pub(crate) status: StatusSource,
     pub(crate) metrics: PrometheusHandle,
     pub(crate) prefix: String,
+    /// What the sink does for an activity.
+    pub(crate) wanted: Wanted,
 }
 
 /// An answer that is no success, as the other commands understand it.
@@ -45,6 +48,7 @@ impl Admin {
             .route("/occurrence/{id}", get(occurrence))
             .route("/occurrences", get(occurrences))
             .route("/deliveries", get(deliveries))
+            .route("/audit", get(audit))
             .route("/dead-letters", get(dead_letters))
             .route("/dead-letters/show", get(dead_letter))
             .route("/dead-letters/redrive", post(redrive))
@@ -109,6 +113,11 @@ struct OfPerson {
 
 async fn deliveries(State(admin): Shared, Query(of): Query<OfPerson>) -> Response {
     read(admin, move |inspector| inspector.deliveries(of.email.as_deref()).map(Some)).await
+}
+
+async fn audit(State(admin): Shared) -> Response {
+    let wanted = admin.wanted.clone();
+    read(admin, move |inspector| inspector.audit(&wanted).map(Some)).await
 }
 
 async fn dead_letters(State(admin): Shared) -> Response {

@@ -1,6 +1,7 @@
 //! The commands.
 
 mod ask;
+mod audit;
 mod run;
 mod sandbox;
 
@@ -18,6 +19,7 @@ use crate::inspect::Place;
 use crate::roles::Roles;
 use crate::show;
 
+pub(crate) use audit::StageCounters;
 pub(crate) use run::{start_admin, start_metrics};
 
 /// Takes the roll of every Zoom meeting and webinar, and keeps a Brevo account in step with it.
@@ -63,6 +65,7 @@ enum Command {
         #[command(flatten)]
         file: ConfigFile,
         /// The person's address
+        #[arg(value_parser = address)]
         email: String,
         /// As JSON
         #[arg(long)]
@@ -83,6 +86,7 @@ enum Command {
         #[command(flatten)]
         file: ConfigFile,
         /// Only this person's
+        #[arg(value_parser = address)]
         email: Option<String>,
         /// As JSON
         #[arg(long)]
@@ -94,6 +98,14 @@ enum Command {
         file: ConfigFile,
         #[command(subcommand)]
         action: Option<DeadLetterAction>,
+    },
+    /// Add up what became of every record, and say where it does not add up
+    Audit {
+        #[command(flatten)]
+        file: ConfigFile,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
     },
     /// The topics: key, value, retention, public or private
     Topics {
@@ -134,13 +146,10 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
             if json { print_json(&report)? } else { print(&report.text())? }
         }
         Command::Contact { file, email, json } => {
-            let address = email::normalise(&email)
-                .with_context(|| format!("{email:?} is no e-mail address"))?
-                .into_owned();
-            let path = ["contact", &address];
-            let wanted = address.clone();
+            let path = ["contact", &email];
+            let wanted = email.clone();
             let report = ask::log(&load(&file)?, &path, &[], move |inspector| inspector.contact(&wanted)).await?;
-            let report = report.with_context(|| format!("nothing is known of {address}"))?;
+            let report = report.with_context(|| format!("nothing is known of {email}"))?;
             if json { print_json(&report)? } else { print(&show::contact(&report))? }
         }
         Command::Occurrence { file, id: None, json } => {
@@ -156,17 +165,23 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
             if json { print_json(&report)? } else { print(&show::occurrence(&report))? }
         }
         Command::Deliveries { file, email, json } => {
-            let address = email.as_deref().map(|email| email::normalise(email).map_or(email.to_owned(), Into::into));
-            let query: Vec<_> = address.as_deref().map(|address| ("email", address)).into_iter().collect();
-            let wanted = address.clone();
+            let query: Vec<_> = email.as_deref().map(|email| ("email", email)).into_iter().collect();
+            let wanted = email.clone();
             let list = ask::log(&load(&file)?, &["deliveries"], &query, move |inspector| {
                 inspector.deliveries(wanted.as_deref()).map(Some)
             })
             .await?
             .unwrap_or_default();
-            if json { print_json(&list)? } else { print(&show::deliveries(&list, address.is_none()))? }
+            if json { print_json(&list)? } else { print(&show::deliveries(&list, email.is_none()))? }
         }
         Command::DeadLetters { file, action } => dead_letters(&load(&file)?, action).await?,
+        Command::Audit { file, json } => {
+            let audit = audit::audit(&load(&file)?).await?;
+            if json { print_json(&audit)? } else { print(&audit.text())? }
+            if !audit.balances() {
+                return Ok(ExitCode::FAILURE);
+            }
+        }
         Command::Topics { config } => {
             let settings = config.map(|file| Config::load(&file)).transpose()?.map(|config| config.topics.settings());
             print(&show::topics(&settings.unwrap_or_default()))?;
@@ -191,6 +206,11 @@ async fn dead_letters(config: &Config, action: Option<DeadLetterAction>) -> Resu
             print(&format!("{place} is appended again, as {now}\n"))
         }
     }
+}
+
+/// An address as it is a key.
+fn address(text: &str) -> Result<String, String> {
+    email::normalise(text).map(Into::into).ok_or_else(|| "this is no e-mail address".to_owned())
 }
 
 fn load(file: &ConfigFile) -> Result<Config> {

@@ -4,6 +4,7 @@
 //! The reports are plain data: they are printed in a terminal, and sent as JSON by the admin address
 //! of a running process, which alone can read an embedded log.
 
+mod audit;
 mod contact;
 mod dead_letters;
 mod deliveries;
@@ -12,21 +13,28 @@ mod scan;
 
 use std::sync::Arc;
 
-use rollcall_eventlog::EventLog;
+use rollcall_eventlog::{EventLog, TopicPartition};
 use rollcall_runtime::TopicSettings;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use audit::{Account, AuditFault, AuditReport};
 pub(crate) use contact::ContactReport;
 pub(crate) use dead_letters::{DeadLetter, DeadLetterContent};
 pub(crate) use deliveries::DeliveryLine;
 pub(crate) use occurrence::OccurrenceReport;
 
 /// Where a record is.
-#[derive(Clone, Debug, Eq, PartialEq, Ord, PartialOrd, Serialize, Deserialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Ord, PartialOrd, Hash, Serialize, Deserialize)]
 pub(crate) struct Place {
     pub(crate) topic: String,
     pub(crate) partition: u32,
     pub(crate) offset: i64,
+}
+
+impl Place {
+    fn of(partition: &TopicPartition, offset: i64) -> Self {
+        Self { topic: partition.topic.to_string(), partition: partition.partition, offset }
+    }
 }
 
 impl std::fmt::Display for Place {

@@ -1,5 +1,6 @@
 //! Reports as text for a terminal.
 
+mod audit;
 mod contact;
 mod deliveries;
 mod occurrence;
@@ -8,6 +9,7 @@ mod topics;
 use comfy_table::{ContentArrangement, Table, presets};
 use jiff::Timestamp;
 
+pub(crate) use audit::{audit, counters};
 pub(crate) use contact::contact;
 pub(crate) use deliveries::{dead_letter, dead_letters, deliveries};
 pub(crate) use occurrence::occurrence;

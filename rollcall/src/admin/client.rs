@@ -9,6 +9,9 @@ use serde::de::DeserializeOwned;
 
 use super::Fault;
 
+/// How long a process may take to read all topics.
+const ALL_TOPICS: Duration = Duration::from_secs(60 * 60);
+
 /// The admin address of a process that runs.
 pub(crate) struct AdminClient {
     base: String,
@@ -35,6 +38,16 @@ impl AdminClient {
     /// What the process answers; `None` where it knows nothing of it.
     pub(crate) async fn get<T: DeserializeOwned>(&self, path: &[&str], query: &[(&str, &str)]) -> Result<Option<T>> {
         answer(self.client.get(self.url(path)?).query(query)).await
+    }
+
+    /// What the process answers to a question that has it read all topics.
+    pub(crate) async fn get_from_everything<T: DeserializeOwned>(&self, path: &[&str]) -> Result<Option<T>> {
+        answer(self.client.get(self.url(path)?).timeout(ALL_TOPICS)).await
+    }
+
+    /// The process's metrics, as text.
+    pub(crate) async fn metrics(&self) -> Result<String> {
+        Ok(self.client.get(self.url(&["metrics"])?).send().await?.error_for_status()?.text().await?)
     }
 
     /// What the process answers to an order.

@@ -62,7 +62,7 @@ pub(super) async fn redrive(config: &Config, place: &Place) -> Result<Place> {
     .await
 }
 
-async fn at_rest<T: Send + 'static>(
+pub(super) async fn at_rest<T: Send + 'static>(
     config: &Config,
     read: impl FnOnce(Arc<dyn EventLog>, Inspector) -> Result<T> + Send + 'static,
 ) -> Result<T> {

@@ -13,6 +13,7 @@ use crate::inspect::Inspector;
 use crate::logging;
 use crate::pipeline::Pipeline;
 use crate::roles::Roles;
+use crate::sink_options;
 use crate::status::StatusSource;
 
 /// Starts the recorder that all counters of the process go to.
@@ -40,6 +41,7 @@ pub(crate) async fn start_admin(config: &Config, pipeline: &Pipeline, metrics: P
         },
         metrics: metrics.clone(),
         prefix: pipeline.topics.prefix.clone(),
+        wanted: sink_options::wanted(config),
     };
     tracing::info!(%address, "the admin address answers /status, /metrics, /healthz and /readyz");
     tokio::spawn(async move {

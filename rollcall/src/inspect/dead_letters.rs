@@ -33,7 +33,7 @@ fn text(headers: Headers<'_>, name: &str) -> String {
     headers.get(name).map(|value| String::from_utf8_lossy(value).into_owned()).unwrap_or_default()
 }
 
-fn letter(place: &Place, record: &RecordRef<'_>) -> DeadLetter {
+pub(super) fn letter(place: &Place, record: &RecordRef<'_>) -> DeadLetter {
     let headers = record.headers;
     DeadLetter {
         place: place.clone(),

@@ -27,6 +27,34 @@ impl Inspector {
         Ok(())
     }
 
+    /// Visits every record of a partition, and goes on until there is no more. Of a compacted topic it
+    /// so meets every key, because one that goes while it reads has a later record.
+    pub(super) fn scan_to_end(
+        &self,
+        partition: &TopicPartition,
+        mut visit: impl FnMut(&RecordRef<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let offsets = self.log.offsets(partition).with_context(|| format!("reading {partition}"))?;
+        let (mut position, mut end) = (offsets.start, offsets.end);
+        if position >= end {
+            return Ok(());
+        }
+        let mut reader = self.log.reader(&[(partition.clone(), position)])?;
+        while position < end {
+            let Some(batch) = reader.poll(BATCH, PATIENCE)? else {
+                anyhow::bail!("{partition} answers nothing at offset {position}, though it goes on to {end}");
+            };
+            for record in batch.iter() {
+                visit(&record)?;
+            }
+            position = batch.next_offset();
+            if position >= end {
+                end = self.log.offsets(partition)?.end;
+            }
+        }
+        Ok(())
+    }
+
     /// The partition in which a key lives.
     pub(super) fn home(route: &Route, key: &str) -> TopicPartition {
         route.partition(route.partition_for(key.as_bytes()))
