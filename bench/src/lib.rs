@@ -2,8 +2,11 @@
 //! and the report.
 
 pub mod answer;
+pub mod broker;
 pub mod input;
+pub mod line;
 pub mod measure;
 pub mod memory_state;
 pub mod peer;
 pub mod report;
+pub mod watch;

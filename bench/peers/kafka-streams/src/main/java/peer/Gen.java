@@ -58,6 +58,7 @@ public final class Gen {
         final long id = 80_000_000_000L + RND.nextLong(9_999_999_999L), start, end, sched;
         final List<Ev> evs = new ArrayList<>();
         final List<Who> people = new ArrayList<>();
+        final HashSet<Integer> seats = new HashSet<>();
         int next;
 
         Webinar(int w) {
@@ -108,6 +109,7 @@ public final class Gen {
                 p.join[i] = start + a * 1000;
                 p.leave[i] = Math.min(start + b * 1000, end + RND.nextInt(60) * 1000L);
                 p.seat[i] = 16_777_216 + RND.nextInt(50_000_000);
+                while (!seats.add(p.seat[i])) p.seat[i]++;   // a seat is one stay's, within the session
                 evs.add(new Ev(p.join[i], Event.JOINED, people.size(), i));
                 evs.add(new Ev(p.leave[i], Event.LEFT, people.size(), i));
             }

@@ -1,0 +1,410 @@
+//! Rollcall as it ships: configured, started, watched, stopped, and its outputs verified.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use rollcall_eventlog::embedded::{EmbeddedConfig, EmbeddedLog};
+use rollcall_eventlog::kafka::{KafkaConfig, KafkaLog};
+use rollcall_eventlog::{AppendFuture, Appender, EventLog, LogError, TopicPartition};
+use rollcall_runtime::TopicSettings;
+use rollcall_schemas::catalogue::{ENGAGEMENT_ATTENDANCE, ENGAGEMENT_CONTACTS, Topic, ZOOM_RAW};
+use serde::Deserialize;
+
+use crate::answer::{Answer, Found};
+use crate::input::{Webhook, Webhooks};
+use crate::peer::{Load, bench_folder, tree};
+
+/// The secret token that the configuration names.
+pub const SECRET: &str = "secret-token";
+/// Appends that may wait for the log at once while a load is written to it.
+const UNDER_WAY: usize = 20_000;
+/// How long a benchmark waits for what should take seconds.
+const PATIENCE: Duration = Duration::from_secs(1800);
+
+/// Which log Rollcall runs on.
+#[derive(Clone, Debug)]
+pub enum Engine {
+    /// The log in a folder.
+    Embedded,
+    /// Brokers.
+    Kafka(String),
+}
+
+/// One installation of Rollcall: a folder, a log, a prefix.
+pub struct Installation {
+    folder: PathBuf,
+    engine: Engine,
+    topics: TopicSettings,
+    /// Where it takes in webhooks.
+    pub http: SocketAddr,
+    admin: SocketAddr,
+}
+
+/// Rollcall's process; killed when dropped.
+pub struct Running {
+    child: Child,
+    started: Instant,
+}
+
+/// How a stage fares, as the admin address says it.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Stage {
+    /// Its name.
+    pub stage: String,
+    /// Whether every partition is processed, none being recovered.
+    pub ready: bool,
+    /// Partitions assigned.
+    pub partitions: usize,
+    /// Offsets not yet committed.
+    pub lag: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct Status {
+    stages: Vec<Stage>,
+}
+
+/// The binary that is measured: the release build, or the one that `ROLLCALL_BIN` names.
+#[must_use]
+pub fn binary() -> PathBuf {
+    std::env::var_os("ROLLCALL_BIN")
+        .map_or_else(|| tree().join("target/release/rollcall"), PathBuf::from)
+}
+
+fn free_address() -> Result<SocketAddr> {
+    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?)
+}
+
+impl Installation {
+    /// An empty installation in a fresh folder, with four partitions a topic.
+    ///
+    /// # Errors
+    ///
+    /// Where the folder or the topics cannot be made.
+    pub fn fresh(name: &str, engine: Engine) -> Result<Self> {
+        let folder = bench_folder().join("rollcall").join(name);
+        if folder.exists() {
+            std::fs::remove_dir_all(&folder)?;
+        }
+        std::fs::create_dir_all(&folder)?;
+        let topics = TopicSettings {
+            prefix: match engine {
+                Engine::Kafka(_) => format!("{name}."),
+                Engine::Embedded => String::new(),
+            },
+            partitions: NonZeroU32::new(4).context("four is not zero")?,
+            ..TopicSettings::default()
+        };
+        let installation = Self {
+            folder,
+            engine,
+            topics,
+            http: free_address()?,
+            admin: free_address()?,
+        };
+        std::fs::write(installation.configuration(), installation.yaml())?;
+        let log = installation.open()?;
+        log.ensure_topics(&installation.topics.configs())?;
+        log.close()?;
+        Ok(installation)
+    }
+
+    fn configuration(&self) -> PathBuf {
+        self.folder.join("rollcall.yaml")
+    }
+
+    /// All settings but addresses, folders and proof of no-shows are the defaults.
+    fn yaml(&self) -> String {
+        let log = match &self.engine {
+            Engine::Embedded => {
+                format!("embedded: {{ path: \"{}\" }}", self.log_folder().display())
+            }
+            Engine::Kafka(brokers) => {
+                format!(
+                    "kafka: {{ brokers: \"{brokers}\", state_path: \"{}\" }}",
+                    self.state_folder().display()
+                )
+            }
+        };
+        format!(
+            "connectors:\n  zoom:\n    account_id: QjR7wAccTaWx0mZbq9Yp1A\n    no_show_proof: webhooks\n    \
+             webhook: {{ secret_token: {SECRET} }}\n    log_level: warn\nbrevo: {{ api_key: none, dry_run: true }}\n\
+             http: {{ listen: \"{}\" }}\nadmin: {{ listen: \"{}\" }}\nlog:\n  {log}\ntopics: {{ prefix: \"{}\", partitions: 4 }}\n",
+            self.http, self.admin, self.topics.prefix
+        )
+    }
+
+    /// The folder of the embedded log.
+    #[must_use]
+    pub fn log_folder(&self) -> PathBuf {
+        self.folder.join("log")
+    }
+
+    /// The folder of the stages' stores.
+    #[must_use]
+    pub fn state_folder(&self) -> PathBuf {
+        match self.engine {
+            Engine::Embedded => self.log_folder().join("state"),
+            Engine::Kafka(_) => self.folder.join("state"),
+        }
+    }
+
+    /// A topic's name here.
+    #[must_use]
+    pub fn topic(&self, topic: &Topic) -> Arc<str> {
+        self.topics.name(topic)
+    }
+
+    /// The group of a stage here.
+    #[must_use]
+    pub fn group(&self, stage: &str) -> Arc<str> {
+        rollcall_runtime::group(&self.topics, stage)
+    }
+
+    /// Opens the log, which on the embedded engine no process may have open.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be opened.
+    pub fn open(&self) -> Result<Arc<dyn EventLog>> {
+        Ok(match &self.engine {
+            Engine::Embedded => EmbeddedLog::open(EmbeddedConfig::new(self.log_folder()))?,
+            Engine::Kafka(brokers) => KafkaLog::open(KafkaConfig::new(brokers.clone()))?,
+        })
+    }
+
+    /// Writes a load to `zoom.raw`, as the ingress would, and ticks after it. Returns how many webhooks.
+    ///
+    /// # Errors
+    ///
+    /// Where the log fails.
+    pub fn preload(&self, load: &Load) -> Result<u64> {
+        let log = self.open()?;
+        let appender = log.appender()?;
+        let raw = self.topics.route(&ZOOM_RAW);
+        let mut input = Webhooks::open(&load.webhooks)?;
+        let (mut webhook, mut value, mut count) = (Webhook::default(), Vec::new(), 0);
+        let mut under_way = Vec::with_capacity(UNDER_WAY);
+        while input.read(&mut webhook)? {
+            value.clear();
+            input.raw_record(&webhook, &mut value);
+            let partition = raw.partition(raw.partition_for(&webhook.key));
+            under_way.push(append(&*appender, &partition, &webhook.key, &value)?);
+            count += 1;
+            if under_way.len() == UNDER_WAY {
+                wait_for(under_way.drain(..))?;
+            }
+        }
+        wait_for(under_way.drain(..))?;
+        for tick in input.ticks() {
+            for partition in raw.all() {
+                under_way.push(append(&*appender, &partition, b"tick", &tick)?);
+            }
+        }
+        wait_for(under_way.drain(..))?;
+        drop(appender);
+        log.close()?;
+        Ok(count)
+    }
+
+    /// Starts the roles named.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no binary.
+    pub fn start(&self, roles: &str) -> Result<Running> {
+        let binary = binary();
+        let errors = File::options()
+            .create(true)
+            .append(true)
+            .open(self.folder.join("stderr.log"))?;
+        let started = Instant::now();
+        let child = Command::new(&binary)
+            .args(["run", "-c"])
+            .arg(self.configuration())
+            .args(["--roles", roles])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(errors)
+            .spawn()
+            .with_context(|| {
+                format!(
+                    "{} does not start: cargo build --release --bin rollcall",
+                    binary.display()
+                )
+            })?;
+        Ok(Running { child, started })
+    }
+
+    /// How the stages fare; none where the admin address does not answer yet.
+    #[must_use]
+    pub fn stages(&self) -> Option<Vec<Stage>> {
+        let mut stream = TcpStream::connect(self.admin).ok()?;
+        stream
+            .set_read_timeout(Some(Duration::from_secs(10)))
+            .ok()?;
+        stream
+            .write_all(b"GET /status HTTP/1.0\r\nHost: admin\r\nAccept: application/json\r\n\r\n")
+            .ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        let (_, body) = answer.split_once("\r\n\r\n")?;
+        serde_json::from_str::<Status>(body)
+            .ok()
+            .map(|status| status.stages)
+    }
+
+    /// Reads a topic from its start to its end.
+    ///
+    /// # Errors
+    ///
+    /// Where the log fails, or `see` does.
+    pub fn read(
+        &self,
+        log: &dyn EventLog,
+        topic: &Topic,
+        mut see: impl FnMut(&[u8], Option<&[u8]>) -> Result<()>,
+    ) -> Result<u64> {
+        let partitions: Vec<TopicPartition> = self.topics.route(topic).all().collect();
+        let mut count = 0;
+        for partition in partitions {
+            let offsets = log.offsets(&partition)?;
+            let mut position = offsets.start;
+            let mut reader = log.reader(&[(partition, position)])?;
+            while position < offsets.end {
+                let Some(batch) = reader.poll(10_000, Duration::from_secs(5))? else {
+                    continue;
+                };
+                for record in batch.iter() {
+                    count += 1;
+                    see(record.key.unwrap_or_default(), record.value)?;
+                }
+                position = batch.next_offset();
+            }
+        }
+        Ok(count)
+    }
+
+    /// Holds the last rows and contacts to the answer. Returns how many records of both were written.
+    ///
+    /// # Errors
+    ///
+    /// Where they differ, or the log fails.
+    pub fn verify(&self, expected: &Path) -> Result<(u64, u64)> {
+        let log = self.open()?;
+        let mut found = Found::default();
+        let rows = self.read(&*log, &ENGAGEMENT_ATTENDANCE, |key, value| {
+            found.take_row(key, value)
+        })?;
+        let contacts = self.read(&*log, &ENGAGEMENT_CONTACTS, |_, value| {
+            found.take_contact(value.context("a contact of this load was taken back")?)
+        })?;
+        log.close()?;
+        Answer::read(expected)?.check(&found)?;
+        Ok((rows, contacts))
+    }
+}
+
+impl Running {
+    /// Its process.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Since it was started.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// Fails where it has ended by itself, or has run for too long.
+    ///
+    /// # Errors
+    ///
+    /// In those cases.
+    pub fn check(&mut self) -> Result<()> {
+        if let Some(status) = self.child.try_wait()? {
+            bail!("rollcall ended with {status}: see stderr.log in its folder");
+        }
+        if self.elapsed() > PATIENCE {
+            bail!("rollcall has not come to an end within {PATIENCE:?}");
+        }
+        Ok(())
+    }
+
+    /// Ends it in order.
+    ///
+    /// # Errors
+    ///
+    /// Where it does not end well.
+    pub fn stop(mut self) -> Result<()> {
+        let status = Command::new("kill").arg(self.pid().to_string()).status()?;
+        if !status.success() {
+            bail!("kill ended with {status}");
+        }
+        let status = self.child.wait()?;
+        if !status.success() {
+            bail!("rollcall ended with {status}");
+        }
+        Ok(())
+    }
+
+    /// `kill -9`.
+    ///
+    /// # Errors
+    ///
+    /// Where it is gone already.
+    pub fn kill(mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Appends a record, as soon as the log has room for it.
+fn append(
+    appender: &dyn Appender,
+    partition: &TopicPartition,
+    key: &[u8],
+    value: &[u8],
+) -> Result<AppendFuture> {
+    // The future of a refused append is ready at once; one that was taken is not polled here.
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    loop {
+        let mut future = appender.append(partition, Some(key), value);
+        match future.as_mut().poll(&mut context) {
+            std::task::Poll::Ready(Err(LogError::Busy { .. })) => {
+                std::thread::sleep(Duration::from_millis(1))
+            }
+            std::task::Poll::Ready(result) => return Ok(Box::pin(std::future::ready(result))),
+            std::task::Poll::Pending => return Ok(future),
+        }
+    }
+}
+
+fn wait_for(futures: impl Iterator<Item = AppendFuture>) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        for future in futures {
+            future.await?;
+        }
+        Ok(())
+    })
+}
