@@ -1,5 +1,6 @@
 //! State values of one kind, decoded once and encoded once a unit of work.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
@@ -22,9 +23,19 @@ struct Entry<T> {
     changed: bool,
 }
 
+thread_local! {
+    /// Grown once: a value's length is known only when it is encoded.
+    static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
 /// A value encoded for the state.
 pub(super) fn encode<T: Serialize>(value: &T) -> Vec<u8> {
-    postcard::to_allocvec(value).expect("a vector takes every write, and every type has a length")
+    SCRATCH.with_borrow_mut(|scratch| {
+        scratch.clear();
+        *scratch = postcard::to_extend(value, std::mem::take(scratch))
+            .expect("a vector takes every write, and every type has a length");
+        scratch.clone()
+    })
 }
 
 /// A value from the state.
