@@ -17,7 +17,7 @@ use rollcall_eventlog::{EventLog, TopicPartition};
 use rollcall_runtime::TopicSettings;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use audit::{Account, AuditFault, AuditReport};
+pub(crate) use audit::{Account, AuditReport};
 pub(crate) use contact::ContactReport;
 pub(crate) use dead_letters::{DeadLetter, DeadLetterContent};
 pub(crate) use deliveries::DeliveryLine;
