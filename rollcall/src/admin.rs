@@ -141,7 +141,7 @@ async fn redrive(State(admin): Shared, Query(at): Query<At>) -> Response {
         Ok(place) => place,
         Err(error) => return fault(StatusCode::BAD_REQUEST, &error),
     };
-    match admin.inspector.redrive(&place).await {
+    match admin.inspector.redrive(&place, admin.status.sink.as_ref()).await {
         Ok(now) => Json(now).into_response(),
         Err(error) => fault(StatusCode::CONFLICT, &format!("{error:#}")),
     }

@@ -15,7 +15,7 @@ use rollcall_schemas::email;
 
 use crate::config::Config;
 use crate::demo::{self, DemoArguments};
-use crate::inspect::Place;
+use crate::inspect::{Place, Redriven};
 use crate::roles::Roles;
 use crate::show;
 
@@ -202,8 +202,10 @@ async fn dead_letters(config: &Config, action: Option<DeadLetterAction>) -> Resu
             print(&show::dead_letter(&found.with_context(|| format!("there is no dead letter at {place}"))?))
         }
         DeadLetterAction::Redrive { place } => {
-            let now = ask::redrive(config, &place).await?;
-            print(&format!("{place} is appended again, as {now}\n"))
+            match ask::redrive(config, &place).await? {
+                Redriven::Appended(now) => print(&format!("{place} is appended again, as {now}\n")),
+                Redriven::Asked => print(&format!("The sink takes {place} again; `rollcall deliveries` shows what comes of it\n")),
+            }
         }
     }
 }

@@ -73,6 +73,7 @@ pub(crate) fn from(config: &Config, clock: Arc<dyn Clock>) -> Result<Options> {
         max_activity_age: brevo.max_activity_age.0,
         verify_after: brevo.verify_after.iter().map(|period| period.0).collect(),
         create_attributes: brevo.create_attributes,
+        show_addresses: zoom.debug,
         instance: format!("{}-sink", config.instance_name()),
         clock,
     })

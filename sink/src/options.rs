@@ -35,6 +35,8 @@ pub struct Options {
     pub verify_after: Vec<Duration>,
     /// Whether mapped attributes that Brevo lacks are created.
     pub create_attributes: bool,
+    /// Whether log lines show whole addresses, for finding a fault; else they are shortened.
+    pub show_addresses: bool,
     /// Names this instance in the lease's group: stable over restarts, unique among those that run.
     pub instance: String,
     /// The time by which activities age and the ledger is stamped. Waits are in real time.

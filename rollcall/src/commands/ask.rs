@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use crate::admin::client::AdminClient;
 use crate::config::{Config, Log};
-use crate::inspect::{Inspector, Place};
+use crate::inspect::{Inspector, Place, Redriven};
 use crate::pipeline::open_log;
 use crate::status::StatusReport;
 
@@ -44,8 +44,8 @@ pub(super) async fn status(config: &Config) -> Result<StatusReport> {
     .await
 }
 
-/// Appends a dead letter again; tells where.
-pub(super) async fn redrive(config: &Config, place: &Place) -> Result<Place> {
+/// Gives a dead letter another chance.
+pub(super) async fn redrive(config: &Config, place: &Place) -> Result<Redriven> {
     let at = place.to_string();
     if let Some(client) = AdminClient::connect(config.admin.listen.0).await? {
         return client
@@ -55,7 +55,7 @@ pub(super) async fn redrive(config: &Config, place: &Place) -> Result<Place> {
     }
     let wanted = place.clone();
     at_rest(config, move |log, inspector| {
-        let now = tokio::runtime::Handle::current().block_on(inspector.redrive(&wanted));
+        let now = tokio::runtime::Handle::current().block_on(inspector.redrive(&wanted, None));
         log.close()?;
         now
     })

@@ -3,7 +3,10 @@
 use anyhow::{Context, Result};
 use rollcall_eventlog::{Headers, RecordRef, TopicPartition};
 use rollcall_runtime::dead_letter::{CLASS, MESSAGE, OFFSET, PARTITION, STAGE, TOPIC};
-use rollcall_schemas::catalogue::{DEAD_LETTERS, ZOOM_RAW};
+use rollcall_schemas::catalogue::{DEAD_LETTERS, ENGAGEMENT_ACTIVITIES, ENGAGEMENT_CONTACTS, ZOOM_RAW};
+use rollcall_sink::SinkHandle;
+use rollcall_sink::progress::SourceTopic;
+use rollcall_sink::sink::Redrive;
 use serde::{Deserialize, Serialize};
 
 use super::{Inspector, Place};
@@ -20,6 +23,16 @@ pub(crate) struct DeadLetter {
     /// The record that it was made of.
     pub(crate) source: Place,
     pub(crate) bytes: usize,
+}
+
+/// What was done to give a dead letter another chance.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Redriven {
+    /// Its record is in its topic again, here.
+    Appended(Place),
+    /// The sink was asked to take it again.
+    Asked,
 }
 
 /// A dead letter with what can be shown of its content.
@@ -71,24 +84,32 @@ impl Inspector {
         })
     }
 
-    /// Appends a dead letter's record to the topic that it came from, so that it is tried again with
-    /// the state of now. Tells where it is now.
-    pub(crate) async fn redrive(&self, wanted: &Place) -> Result<Place> {
+    /// Gives a dead letter another chance, with the state of now. One of a stage's is appended to the
+    /// topic that it came from; one of the sink's is for the sink to take by its key, as it is now.
+    pub(crate) async fn redrive(&self, wanted: &Place, sink: Option<&SinkHandle>) -> Result<Redriven> {
         let (letter, record_key, value) = self
             .find(wanted, |place, record| {
                 (letter(place, record), record.key.map(<[u8]>::to_vec), record.value.map(<[u8]>::to_vec))
             })?
             .with_context(|| format!("there is no dead letter at {wanted}"))?;
+        let source = &letter.source;
+        let of_sink = [(&ENGAGEMENT_CONTACTS, SourceTopic::Contacts), (&ENGAGEMENT_ACTIVITIES, SourceTopic::Activities)]
+            .into_iter()
+            .find(|(topic, _)| source.topic == *self.topics.name(topic));
+        if let Some((_, topic)) = of_sink {
+            let sink = sink.context("a letter of the sink is re-driven by the sink: start `rollcall run` with the role sink, and ask again")?;
+            sink.redrive(Redrive { topic, key: record_key.unwrap_or_default(), offset: source.offset });
+            return Ok(Redriven::Asked);
+        }
         let raw = self.topics.name(&ZOOM_RAW);
         anyhow::ensure!(
-            letter.source.topic == *raw,
-            "{wanted} came from {}, which only its own stage may write: a letter of the sink is re-driven by a new version of the contact",
-            letter.source
+            source.topic == *raw,
+            "{wanted} came from {source}, which only its own stage may write: re-drive the letters of {raw} that it followed from"
         );
         let value = value.context("the dead letter has no content")?;
-        let partition = TopicPartition::new(raw, letter.source.partition);
+        let partition = TopicPartition::new(raw, source.partition);
         let offset = self.log.appender()?.append(&partition, record_key.as_deref(), &value).await?;
-        Ok(Place { topic: partition.topic.to_string(), partition: partition.partition, offset })
+        Ok(Redriven::Appended(Place { topic: partition.topic.to_string(), partition: partition.partition, offset }))
     }
 
     fn find<T>(&self, wanted: &Place, mut take: impl FnMut(&Place, &RecordRef<'_>) -> T) -> Result<Option<T>> {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rollcall_eventlog::{CommitError, Offsets, Reader, RecordBatch, RecordRef};
 use rollcall_runtime::{Lease, LeaseError, Shutdown, Transition};
-use rollcall_schemas::key;
+use rollcall_schemas::{email, key};
 use rollcall_schemas::record::{Activity, Contact};
 use rollcall_schemas::wire::{ACTIVITY, CONTACT, Encoder};
 
@@ -259,10 +259,21 @@ impl<'s> Session<'s> {
             tracing::warn!(
                 class = dead.class,
                 message = dead.message,
+                email = self.shown(&dead.source.key),
                 "a record went to the dead letters"
             );
         }
         Ok(())
+    }
+
+    /// The address in a record's key, for a log line.
+    fn shown(&self, record_key: &[u8]) -> String {
+        let address = String::from_utf8_lossy(key::partition_part(record_key));
+        if self.sink.options.show_addresses {
+            address.into_owned()
+        } else {
+            email::shortened(&address)
+        }
     }
 
     /// Waits a while for what is in flight, and commits what came of it.

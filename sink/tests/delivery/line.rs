@@ -97,6 +97,7 @@ pub(crate) fn options(brevo: &Brevo) -> Options {
         max_activity_age: Duration::from_secs(72 * 3600),
         verify_after: vec![Duration::from_millis(50), Duration::from_millis(200)],
         create_attributes: false,
+        show_addresses: false,
         instance: "one".to_owned(),
         clock: Arc::new(Standing),
     }
