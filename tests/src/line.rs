@@ -64,6 +64,37 @@ fn binary() -> PathBuf {
     binary
 }
 
+/// Runs a command of the binary to its end.
+///
+/// # Panics
+///
+/// Where the binary cannot be started.
+#[must_use]
+pub fn rollcall(arguments: &[&str]) -> Answer {
+    let output = Command::new(binary())
+        .args(arguments)
+        .env_remove("BREVO_API_KEY")
+        .stdin(Stdio::null())
+        .output()
+        .expect("the binary starts");
+    Answer {
+        code: output.status.code(),
+        out: String::from_utf8_lossy(&output.stdout).into_owned(),
+        err: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+/// What a command said.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The exit code; none where a signal ended it.
+    pub code: Option<i32>,
+    /// Standard output.
+    pub out: String,
+    /// Standard error.
+    pub err: String,
+}
+
 impl Instance {
     /// An instance that has not been started.
     ///
@@ -127,6 +158,42 @@ impl Instance {
             .spawn()
             .expect("the binary starts");
         self.child = Some(child);
+    }
+
+    /// Runs a command with its configuration: the command's name first.
+    #[must_use]
+    pub fn command(&self, arguments: &[&str]) -> Answer {
+        let file = self.file();
+        let file = file.to_string_lossy();
+        let mut all = vec![arguments[0], "-c", &file];
+        all.extend(&arguments[1..]);
+        rollcall(&all)
+    }
+
+    /// The number of its process, while it runs.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
+    /// Starts it, and waits until it takes in webhooks and every stage is ready.
+    ///
+    /// # Panics
+    ///
+    /// Where it ends instead.
+    pub async fn start_and_wait(&mut self) {
+        self.start();
+        let ready = format!("http://{}/readyz", self.admin);
+        let started = Instant::now();
+        loop {
+            assert!(self.ended().is_none() && started.elapsed() < PATIENCE, "it does not become ready");
+            if reqwest::get(&ready).await.is_ok_and(|answer| answer.status().is_success())
+                && std::net::TcpStream::connect(self.http).is_ok()
+            {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     /// `kill -9`.
