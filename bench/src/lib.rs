@@ -3,6 +3,7 @@
 
 pub mod answer;
 pub mod broker;
+pub mod http_load;
 pub mod input;
 pub mod line;
 pub mod measure;
@@ -10,3 +11,4 @@ pub mod memory_state;
 pub mod peer;
 pub mod report;
 pub mod watch;
+pub mod webhook;

@@ -78,7 +78,12 @@ pub fn binary() -> PathBuf {
         .map_or_else(|| tree().join("target/release/rollcall"), PathBuf::from)
 }
 
-fn free_address() -> Result<SocketAddr> {
+/// An address that is free now.
+///
+/// # Errors
+///
+/// Where the machine has none.
+pub fn free_address() -> Result<SocketAddr> {
     Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?)
 }
 

@@ -67,6 +67,24 @@ pub fn peak_memory_mib(pid: u32) -> Result<u64> {
     Ok(kib / 1024)
 }
 
+/// Bytes that a process gave to the disk so far.
+///
+/// # Errors
+///
+/// Where there is no such process, or it is another user's.
+pub fn bytes_written(pid: u32) -> Result<u64> {
+    let io = std::fs::read_to_string(format!("/proc/{pid}/io"))?;
+    let line = io
+        .lines()
+        .find(|line| line.starts_with("write_bytes:"))
+        .context("no write_bytes")?;
+    Ok(line
+        .split_whitespace()
+        .nth(1)
+        .context("no figure in write_bytes")?
+        .parse()?)
+}
+
 /// Bytes below a folder.
 #[must_use]
 pub fn bytes_below(folder: &Path) -> u64 {

@@ -238,7 +238,12 @@ fn run_rollcall(
     loop {
         std::thread::sleep(LOOK_EVERY);
         running.check()?;
-        let now = [attendance.progress()?, engagement.progress()?];
+        // A coordinator that has just moved, or is not there yet, is asked again.
+        let (Ok(attendance), Ok(engagement)) = (attendance.progress(), engagement.progress())
+        else {
+            continue;
+        };
+        let now = [attendance, engagement];
         if now != last {
             changed = running.elapsed();
             cpu = cpu_seconds(running.pid())?;

@@ -1,0 +1,128 @@
+//! `bench-embedded`: the pipeline's job on the embedded log: the load, preloaded in a folder, through
+//! both stages to contacts.
+//!
+//! `RUNS=3` says how often; `SMALL=1` takes a small load.
+#![expect(clippy::print_stdout, reason = "a benchmark talks to a person")]
+
+use std::time::Duration;
+
+use anyhow::Result;
+use rollcall_bench::line::{Engine, Installation};
+use rollcall_bench::measure::{bytes_below, bytes_written, cpu_seconds, peak_memory_mib};
+use rollcall_bench::peer::{self, Load, Size, bench_folder};
+use rollcall_bench::report::{Goal, Report};
+use serde::Serialize;
+use serde_json::Value;
+
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// Both stages are to have nothing left for this long.
+const LOOKS_AT_REST: u32 = 8;
+
+#[derive(Debug, Serialize)]
+struct Run {
+    wall_s: f64,
+    records_per_s: f64,
+    cpu_s: f64,
+    records_per_cpu_s: f64,
+    peak_memory_mib: u64,
+    written_mb: f64,
+    written_bytes_a_record: f64,
+    held_mb: f64,
+}
+
+fn main() -> Result<()> {
+    let runs: usize = std::env::var("RUNS")
+        .ok()
+        .map_or(Ok(3), |text| text.parse())?;
+    let size = Size::from_environment();
+    let load = peer::load(size)?;
+    let mut report = Report::new("embedded");
+    let mut results = Vec::new();
+    for number in 1..=runs {
+        let result = run(&load, number)?;
+        println!("{}", serde_json::to_string(&result)?);
+        results.push(result);
+    }
+    report.note("load", size.name);
+    report.note(
+        "verified",
+        "rows and contacts of every run equal the generator's answer",
+    );
+    report.note("disk", "written is what the process had written when it was done; held is the log's folder with zoom.raw and the stores");
+    let median = report.runs("rollcall, embedded log", &results)?;
+    let rate = median
+        .get("records_per_cpu_s")
+        .and_then(Value::as_f64)
+        .unwrap_or(f64::NAN);
+    match kafka_rate(size.name) {
+        Some(kafka) => {
+            report.ratio(
+                "webhooks per CPU-second, times those on Kafka with the broker counted",
+                rate / kafka,
+            );
+            report.goal(Goal::at_least(
+                "webhooks per CPU-second, times those on Kafka with the broker counted",
+                1.0,
+                rate / kafka,
+            ));
+        }
+        None => report.note(
+            "not compared",
+            "run bench-pipeline with the same load first",
+        ),
+    }
+    report.finish()?;
+    Ok(())
+}
+
+/// What the last `bench-pipeline` of this load reached, with the broker's CPU counted.
+fn kafka_rate(load: &str) -> Option<f64> {
+    let text = std::fs::read_to_string(bench_folder().join("pipeline.json")).ok()?;
+    let report: Value = serde_json::from_str(&text).ok()?;
+    let same = report["circumstances"]["load"].as_str()?.starts_with(load);
+    if !same {
+        return None;
+    }
+    report["medians"]["rollcall"]["records_per_cpu_s_of_both"].as_f64()
+}
+
+fn run(load: &Load, number: usize) -> Result<Run> {
+    let installation = Installation::fresh(&format!("embedded{number}"), Engine::Embedded)?;
+    let records = installation.preload(load)?;
+    let mut running = installation.start("processors")?;
+    let (mut wall, mut cpu, mut written, mut at_rest) = (0.0, 0.0, 0, 0);
+    while at_rest < LOOKS_AT_REST {
+        std::thread::sleep(LOOK_EVERY);
+        running.check()?;
+        let done = installation.stages().is_some_and(|stages| {
+            stages.len() == 2
+                && stages
+                    .iter()
+                    .all(|stage| stage.ready && stage.partitions == 4 && stage.lag == Some(0))
+        });
+        if !done {
+            at_rest = 0;
+            continue;
+        }
+        if at_rest == 0 {
+            (wall, cpu) = (running.elapsed().as_secs_f64(), cpu_seconds(running.pid())?);
+            written = bytes_written(running.pid())?;
+        }
+        at_rest += 1;
+    }
+    let memory = peak_memory_mib(running.pid())?;
+    running.stop()?;
+    let held = bytes_below(&installation.log_folder());
+    installation.verify(&load.expected)?;
+    let count = records as f64;
+    Ok(Run {
+        wall_s: wall,
+        records_per_s: count / wall,
+        cpu_s: cpu,
+        records_per_cpu_s: count / cpu,
+        peak_memory_mib: memory,
+        written_mb: written as f64 / 1e6,
+        written_bytes_a_record: written as f64 / count,
+        held_mb: held as f64 / 1e6,
+    })
+}
