@@ -19,9 +19,11 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::cache::{decode, encode};
 use super::derive::{Role, Scene};
 use super::peak::peak;
-use super::roll::{Roll, due, email_of, role};
+use super::ownership::email_of;
+use super::roll::{Roll, role};
 use super::settings::AttendanceSettings;
 use super::stay::{Stay, clip, stays};
+use super::timer::due;
 use crate::normalize::{Normalized, Normalizer};
 
 /// Header of a tombstone on `engagement.attendance`: the version of the row that is no more, in
