@@ -1,9 +1,10 @@
 # make demo    the whole line against a sandbox, and a table: truth beside Brevo
 # make test    every test, with a real Apache Kafka
+# make torture RUNS=100000    seeded runs with failures at every step of a commit; SEED=n is one of them
 # make lint    format, clippy, licences and sources, unused dependencies, generated files
 # Each does its own set-up and can be repeated.
 
-.PHONY: demo test lint build clean-kafka
+.PHONY: demo test torture lint build clean-kafka
 .DEFAULT_GOAL := build
 
 # ARGS="--keep DIR", ARGS="--kafka BROKERS", …
@@ -18,6 +19,12 @@ demo: build
 
 test:
 	@scripts/test.sh $(ARGS)
+
+RUNS ?= 1000
+
+torture:
+	@scripts/setup.sh build
+	ROLLCALL_RUNS=$(RUNS) $(if $(SEED),ROLLCALL_SEED=$(SEED)) cargo test --locked -p rollcall-torture chance -- --nocapture
 
 lint:
 	@scripts/lint.sh

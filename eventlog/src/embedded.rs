@@ -163,6 +163,14 @@ fn spawn(
     name: &'static str,
     run: impl FnOnce() + Send + 'static,
 ) -> Result<JoinHandle<()>, LogError> {
+    #[cfg(feature = "crash-points")]
+    let run = {
+        let points = crate::crash_points::current();
+        move || {
+            let _installed = points.as_ref().map(crate::crash_points::CrashPoints::install);
+            run();
+        }
+    };
     let builder = std::thread::Builder::new().name(name.into());
     builder
         .spawn(run)

@@ -9,6 +9,8 @@ mod batch;
 mod error;
 mod port;
 
+#[cfg(feature = "crash-points")]
+pub mod crash_points;
 pub mod embedded;
 pub mod kafka;
 pub mod metric;

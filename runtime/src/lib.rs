@@ -3,7 +3,17 @@
 //! A [`Stage`] is pure; a [`Worker`] runs it. How a worker, its stores and the log stay in step is
 //! said in `recovery.rs`.
 
+/// Where a test can make a worker fail. Not compiled without the feature.
+macro_rules! crash_point {
+    ($step:ident) => {
+        #[cfg(feature = "crash-points")]
+        rollcall_eventlog::crash_points::reach(crate::crash_points::$step)?;
+    };
+}
+
 pub mod clock;
+#[cfg(feature = "crash-points")]
+pub mod crash_points;
 pub mod dead_letter;
 mod error;
 mod lag;

@@ -181,6 +181,7 @@ impl Recovery {
         let Reading {
             mut task, target, ..
         } = reading;
+        crash_point!(BEFORE_RECOVERED);
         task.commit(Position::Input(target), 0, with.clock.now_ms())
             .map_err(state)?;
         if self.restored > 0 {
@@ -244,6 +245,7 @@ impl Recovery {
             now_ms: with.clock.now_ms(),
             longest_away_ms: with.topics.tombstone_retention_ms / 2,
         };
+        crash_point!(BEFORE_OPEN);
         let (mut store, plan) = match Store::open(&path, &with.state.memory, with.state.flush) {
             Ok(store) => {
                 let plan = if store.is_new().map_err(state)? {
@@ -274,7 +276,9 @@ impl Recovery {
                     "rebuilding the store from the log"
                 );
                 drop(store.take());
+                crash_point!(BEFORE_REMOVAL);
                 remove(&path)?;
+                crash_point!(AFTER_REMOVAL);
             }
         }
         let store = match store {
@@ -345,6 +349,7 @@ impl Recovery {
 impl Reading {
     /// Reads one batch, and takes it. Returns how many records it had.
     fn advance(&mut self, with: &Recoverer) -> Result<u64, RuntimeError> {
+        crash_point!(BEFORE_READING);
         let to_go = usize::try_from(self.end - self.position).unwrap_or(usize::MAX);
         let Some(batch) = self.reader.poll(with.batch_records.min(to_go), READ_WAIT)? else {
             return Ok(0);

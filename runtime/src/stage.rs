@@ -172,4 +172,8 @@ pub enum StateError {
         /// Why.
         reason: String,
     },
+    /// A test made the store fail.
+    #[cfg(feature = "crash-points")]
+    #[error(transparent)]
+    Injected(#[from] rollcall_eventlog::LogError),
 }

@@ -260,6 +260,7 @@ impl Store {
         stamp: &Stamp,
         records: u64,
     ) -> Result<(), StateError> {
+        crash_point!(BEFORE_STORE);
         let mut batch = WriteBatch::default();
         for (key, value) in overlay.iter() {
             match value {
@@ -271,6 +272,7 @@ impl Store {
         self.db
             .write_without_wal(batch)
             .map_err(|source| self.error(source))?;
+        crash_point!(AFTER_STORE);
         overlay.clear();
         self.unflushed += records;
         if self.unflushed >= self.flush.records
@@ -283,11 +285,13 @@ impl Store {
 
     /// Writes to disk what is in memory only; where `wait`, returns once it is there.
     pub(crate) fn flush(&mut self, wait: bool) -> Result<(), StateError> {
+        crash_point!(BEFORE_FLUSH);
         let mut options = FlushOptions::default();
         options.set_wait(wait);
         self.db
             .flush_opt(&options)
             .map_err(|source| self.error(source))?;
+        crash_point!(AFTER_FLUSH);
         self.unflushed = 0;
         self.flushed_at = Instant::now();
         Ok(())

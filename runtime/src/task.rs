@@ -254,6 +254,7 @@ impl RunningTask {
 
     /// Drops the unit of work, and closes the store with all that is committed on disk.
     pub(crate) fn close(mut self) -> Result<(), StateError> {
+        crash_point!(BEFORE_CLOSE);
         self.task.store.flush(true)
     }
 }

@@ -156,15 +156,11 @@ pub(super) struct ReplaceSteps {
     pub(super) folder: Step,
 }
 
-/// The way to the disk.
-#[cfg(not(feature = "crash-points"))]
-#[derive(Clone, Debug, Default)]
-pub(super) struct Disk;
-
-/// The way to the disk, under the crash points of the thread that opened the log.
-#[cfg(feature = "crash-points")]
+/// The way to the disk; where tests want it, under the crash points of the thread that opened the log.
 #[derive(Clone, Debug)]
+#[cfg_attr(not(feature = "crash-points"), derive(Default))]
 pub(super) struct Disk {
+    #[cfg(feature = "crash-points")]
     points: Option<Arc<crate::crash_points::CrashPoints>>,
 }
 
@@ -179,7 +175,8 @@ impl Default for Disk {
 #[cfg(feature = "crash-points")]
 #[must_use]
 pub fn steps() -> Vec<&'static str> {
-    Step::ALL.iter().map(|step| step.action()).collect()
+    let on_disk = Step::ALL.iter().map(|step| step.action());
+    on_disk.chain([super::space::CHECK]).collect()
 }
 
 /// Does something on disk: `$operation` says what, for crash points, and is not compiled without.

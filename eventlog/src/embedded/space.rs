@@ -4,6 +4,10 @@ use super::disk::failed;
 use super::folder::Folder;
 use crate::LogError;
 
+/// The step at which a test fills the disk.
+#[cfg(feature = "crash-points")]
+pub(super) const CHECK: &str = "find room for";
+
 /// What of the disk is never used, so that the log stops while a checkpoint can still be written.
 #[derive(Debug)]
 pub(super) struct Space {
@@ -24,6 +28,8 @@ impl Space {
     /// Whether `bytes` more may be written.
     pub(super) fn check(&self, bytes: u64) -> Result<(), LogError> {
         let free = self.free()?;
+        #[cfg(feature = "crash-points")]
+        let free = crate::crash_points::reach(CHECK).map_or(0, |()| free);
         if free.saturating_sub(bytes) < self.reserve {
             let path = self.folder.root().to_owned();
             return Err(LogError::DiskFull {

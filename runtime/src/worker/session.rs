@@ -257,6 +257,7 @@ impl<'a> Session<'a> {
             let from = [(task.partition.clone(), task.position())];
             self.recovering.remove(&number);
             self.running.insert(number, task);
+            crash_point!(BEFORE_START);
             self.patiently(|member| member.start(&from))?;
             self.config.status.running(number);
         }
@@ -318,6 +319,7 @@ impl<'a> Session<'a> {
         let stage = self.stage();
         let state = |source: StateError| RuntimeError::State { stage, source };
         let began = Instant::now();
+        crash_point!(BEFORE_FINISH);
         for task in self.running.values_mut().filter(|task| task.has_moved()) {
             if task.has_records() {
                 task.finish(&mut self.open.work.outputs).map_err(state)?;
@@ -327,8 +329,10 @@ impl<'a> Session<'a> {
                 .offsets
                 .push((task.partition.clone(), task.position()));
         }
+        crash_point!(BEFORE_LOG);
         match self.member.commit(&self.open.work) {
             Ok(()) => {
+                crash_point!(AFTER_LOG);
                 let now_ms = self.with.clock.now_ms();
                 for task in self.running.values_mut().filter(|task| task.has_moved()) {
                     let records = task.commit(now_ms).map_err(state)?;
@@ -346,6 +350,7 @@ impl<'a> Session<'a> {
                     began.elapsed(),
                 );
                 self.open.close();
+                crash_point!(AFTER_UNIT);
                 Ok(Next::InThisSession)
             }
             Err(CommitError::Aborted { reason }) => {

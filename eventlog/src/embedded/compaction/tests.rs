@@ -58,7 +58,7 @@ impl Fixture {
         };
         let path = folder.path().to_owned();
         let partition = Partition::open(
-            &Disk,
+            &Disk::default(),
             name,
             id,
             path,
@@ -92,7 +92,7 @@ impl Fixture {
         let base = self.partition.stamp(&mut frame, 0, timestamp);
         let chunks = frame.sections()[0].chunks.clone();
         self.partition
-            .write(&Disk, &frame.bytes()[chunks], 200)
+            .write(&Disk::default(), &frame.bytes()[chunks], 200)
             .unwrap();
         self.partition.publish(&write(&self.publication));
         (base..)
@@ -128,7 +128,7 @@ impl Fixture {
             segment_bytes: 300,
             max_keys,
         };
-        let compacted = compact(&Disk, &self.partition, &rules).unwrap();
+        let compacted = compact(&Disk::default(), &self.partition, &rules).unwrap();
         for segment in compacted.iter().flat_map(|it| &it.replaced) {
             std::fs::remove_file(segment.path()).unwrap();
         }

@@ -1,0 +1,53 @@
+//! What a seeded run is, from its seed.
+
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
+use rollcall_eventlog::crash_points::Trigger;
+
+use crate::life::Cut;
+
+/// Accounts that are played: each has a run without failure to compare with.
+const STORIES: u64 = 12;
+
+/// A seeded run.
+pub(crate) struct Chance {
+    random: StdRng,
+    pub(crate) story: u64,
+    pub(crate) cut: Cut,
+    failures: u32,
+}
+
+impl Chance {
+    pub(crate) fn new(seed: u64) -> Self {
+        let mut random = StdRng::seed_from_u64(seed);
+        let story = random.random_range(0..STORIES);
+        let cut = Cut {
+            partitions: random.random_range(1..=3),
+            input_records: random.random_range(20..200),
+            batch_records: random.random_range(1..80),
+            unit_records: random.random_range(5..150),
+            flush_records: random.random_range(20..400),
+            segment_bytes: random.random_range(2..40) << 10,
+            sweep_every: random.random_range(1..6),
+            restarts: random.random_range(0..2),
+        };
+        let failures = random.random_range(1..=4);
+        Self {
+            random,
+            story,
+            cut,
+            failures,
+        }
+    }
+
+    /// What fails in the next life, if anything.
+    pub(crate) fn trigger(&mut self) -> Option<Trigger> {
+        self.failures = self.failures.checked_sub(1)?;
+        // A life reaches some thousand steps; the first ones are those of opening and recovery.
+        let limit = [40, 300, 3_000][self.random.random_range(0..3)];
+        Some(Trigger::Any {
+            visit: self.random.random_range(1..=limit),
+            choice: self.random.random_range(0..1_000_000),
+        })
+    }
+}

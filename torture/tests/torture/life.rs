@@ -1,0 +1,295 @@
+//! One life of the process: the log is opened, input comes in, both stages run until all is done,
+//! the log is closed. Or it dies on the way.
+
+use std::fs;
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::Thread;
+use std::time::Duration;
+
+use rollcall_eventlog::embedded::{EmbeddedConfig, EmbeddedLog, Now, SegmentPolicy};
+use rollcall_eventlog::{EventLog, LogError};
+use rollcall_processors::attendance::Attendance;
+use rollcall_processors::engagement::Engagement;
+use rollcall_runtime::clock::Clock;
+use rollcall_runtime::{
+    CommitPolicy, FlushPolicy, Shutdown, Stage, StageStatus, StateMemory, StateSettings,
+    TopicSettings, Worker, WorkerConfig,
+};
+use rollcall_sandbox::account::SETTLED_MS;
+use rollcall_schemas::catalogue::ZOOM_RAW;
+
+use crate::stepped::{Drained, Stepped};
+use crate::story::Story;
+
+/// How the work is cut. None of it may show in what comes out.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cut {
+    /// Partitions of every topic, and so tasks of a stage.
+    pub(crate) partitions: u32,
+    /// Records taken in before the stages go on.
+    pub(crate) input_records: usize,
+    /// Records taken at once.
+    pub(crate) batch_records: usize,
+    /// Records of a unit of work.
+    pub(crate) unit_records: usize,
+    /// Records between two flushes of a store.
+    pub(crate) flush_records: u64,
+    /// Bytes of a segment.
+    pub(crate) segment_bytes: u64,
+    /// Inputs after which the log is swept: old records compacted, a checkpoint made.
+    pub(crate) sweep_every: usize,
+    /// How often the process ends in order on the way.
+    pub(crate) restarts: usize,
+}
+
+impl Cut {
+    /// One that reaches much in a short run.
+    pub(crate) const USUAL: Self = Self {
+        partitions: 2,
+        input_records: 60,
+        batch_records: 25,
+        unit_records: 40,
+        flush_records: 90,
+        segment_bytes: 8 << 10,
+        sweep_every: 3,
+        restarts: 1,
+    };
+
+    pub(crate) fn topics(&self, prefix: &str) -> TopicSettings {
+        TopicSettings {
+            prefix: prefix.to_owned(),
+            partitions: self.partitions.try_into().expect("not zero"),
+            ..TopicSettings::default()
+        }
+    }
+
+    pub(crate) fn commit(&self) -> CommitPolicy {
+        CommitPolicy {
+            min_interval: Duration::ZERO,
+            max_interval: Duration::MAX,
+            max_records: self.unit_records,
+            batch_records: self.batch_records,
+            idle_interval: Duration::ZERO,
+            ..CommitPolicy::default()
+        }
+    }
+}
+
+/// The clock stands still: no stage looks at it.
+pub(crate) struct StandingClock;
+
+impl Clock for StandingClock {
+    fn now_ms(&self) -> i64 {
+        SETTLED_MS
+    }
+}
+
+/// The folders of one installation.
+pub(crate) struct Place {
+    folder: tempfile::TempDir,
+}
+
+impl Place {
+    /// A new one, in memory where the machine has such a folder: what counts is the order of what is
+    /// done, not that it is durable.
+    pub(crate) fn new() -> Self {
+        let memory = Path::new("/dev/shm");
+        let made = if memory.is_dir() {
+            tempfile::tempdir_in(memory)
+        } else {
+            tempfile::tempdir()
+        };
+        Self {
+            folder: made.expect("a folder"),
+        }
+    }
+
+    pub(crate) fn log(&self) -> PathBuf {
+        self.folder.path().join("log")
+    }
+
+    pub(crate) fn state(&self) -> PathBuf {
+        self.folder.path().join("state")
+    }
+
+    pub(crate) fn state_at_death(&self) -> PathBuf {
+        self.folder.path().join("state-at-death")
+    }
+}
+
+/// Copies the stores as a killed process leaves them: closing RocksDB writes what was in memory.
+pub(crate) fn copy_stores(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("a folder");
+    let Ok(entries) = fs::read_dir(from) else {
+        return;
+    };
+    let mut paths: Vec<_> = entries
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
+    // What names other files is copied before them, since those are there already.
+    paths.sort_by_key(|path| {
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        (!name.starts_with("CURRENT"), !name.starts_with("MANIFEST"))
+    });
+    for path in paths {
+        let target = to.join(path.file_name().expect("a name"));
+        if path.is_dir() {
+            copy_stores(&path, &target);
+        } else if let Err(error) = fs::copy(&path, &target) {
+            // RocksDB removes files that it needs no more at any time.
+            assert_eq!(
+                error.kind(),
+                std::io::ErrorKind::NotFound,
+                "{}",
+                path.display()
+            );
+        }
+    }
+}
+
+pub(crate) fn open(place: &Place, cut: &Cut) -> Result<Arc<EmbeddedLog>, LogError> {
+    let log = EmbeddedLog::open(EmbeddedConfig {
+        reserve_bytes: 1,
+        checkpoint_bytes: u64::MAX,
+        housekeeping_every: Duration::from_secs(1_000_000),
+        segments: SegmentPolicy {
+            bytes: cut.segment_bytes,
+            ..SegmentPolicy::default()
+        },
+        now: Now::new(|| SETTLED_MS),
+        ..EmbeddedConfig::new(place.log())
+    })?;
+    if let Err(error) = log.ensure_topics(&cut.topics("").configs()) {
+        let _ = log.close();
+        return Err(error);
+    }
+    Ok(log)
+}
+
+/// Lives until all input up to `until` went through both stages. `taken` counts what was taken in,
+/// as its sender knows it: what was not answered is sent again.
+pub(crate) fn live(
+    story: &Arc<Story>,
+    cut: &Cut,
+    place: &Place,
+    taken: &Arc<Mutex<usize>>,
+    until: usize,
+) -> Result<(), String> {
+    let log = open(place, cut).map_err(|error| error.to_string())?;
+    let worked = work(&log, story, cut, place, taken, until);
+    let closed = log.close().map_err(|error| error.to_string());
+    worked.and(closed)
+}
+
+fn work(
+    log: &Arc<EmbeddedLog>,
+    story: &Arc<Story>,
+    cut: &Cut,
+    place: &Place,
+    taken: &Arc<Mutex<usize>>,
+    until: usize,
+) -> Result<(), String> {
+    let topics = cut.topics("");
+    let memory = StateMemory::new(4 << 20);
+    let feeder = {
+        let (log, story, taken) = (Arc::clone(log), Arc::clone(story), Arc::clone(taken));
+        let (topics, cut) = (topics.clone(), *cut);
+        let mut rounds = 0;
+        Box::new(move || {
+            let mut taken = taken.lock().expect("no panic");
+            if *taken >= until {
+                return Ok(false);
+            }
+            let end = (*taken + cut.input_records).min(until);
+            take_in(log.as_ref(), &story, &topics, &mut taken, end)?;
+            rounds += 1;
+            if rounds % cut.sweep_every == 0 {
+                log.sweep()?;
+            }
+            Ok(true)
+        })
+    };
+    let attendance: Arc<dyn Stage> = Arc::new(Attendance::new(story.settings.clone(), &topics));
+    let engagement: Arc<dyn Stage> = Arc::new(Engagement::new(&topics));
+    let stages: [(Arc<dyn Stage>, Drained<'static>); 2] =
+        [(attendance, feeder), (engagement, Box::new(|| Ok(false)))];
+    for (stage, drained) in stages {
+        let shutdown = Shutdown::default();
+        let stepped = Stepped {
+            log: Arc::clone(log) as Arc<dyn EventLog>,
+            drained: Arc::new(Mutex::new(drained)),
+            shutdown: shutdown.clone(),
+            wait: Duration::ZERO,
+        };
+        let config = WorkerConfig {
+            topics: topics.clone(),
+            state: StateSettings {
+                folder: place.state(),
+                memory: memory.clone(),
+                flush: FlushPolicy {
+                    records: cut.flush_records,
+                    age: Duration::MAX,
+                },
+            },
+            commit: cut.commit(),
+            instance: "torture".to_owned(),
+            clock: Arc::new(StandingClock),
+            status: Arc::new(StageStatus::new(stage.name())),
+        };
+        Worker::run(Arc::new(stepped), stage, config, &shutdown)
+            .map_err(|error| error.to_string())?;
+    }
+    log.sweep().map_err(|error| error.to_string())
+}
+
+/// Takes input in as the ingress and the clock do, each record answered before the next is sent, so
+/// that whatever fails they come in the same order.
+pub(crate) fn take_in(
+    log: &dyn EventLog,
+    story: &Story,
+    topics: &TopicSettings,
+    taken: &mut usize,
+    end: usize,
+) -> Result<(), LogError> {
+    let raw = topics.route(&ZOOM_RAW);
+    let appender = log.appender()?;
+    for input in &story.input[*taken..end] {
+        let partitions: Vec<_> = match &input.key {
+            Some(key) => vec![raw.partition(raw.partition_for(key.as_bytes()))],
+            None => raw.all().collect(),
+        };
+        let key = input.key.as_deref().unwrap_or("tick").as_bytes();
+        for partition in partitions {
+            wait_for(appender.append(&partition, Some(key), &input.value))?;
+        }
+        *taken += 1;
+    }
+    Ok(())
+}
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+fn wait_for<T>(future: impl Future<Output = T>) -> T {
+    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    let mut future = pin!(future);
+    loop {
+        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(value) => return value,
+            Poll::Pending => std::thread::park(),
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! What the topics hold in the end.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use rollcall_eventlog::{EventLog, TopicPartition};
+use rollcall_schemas::record::AttendanceRow;
+use rollcall_schemas::wire::ATTENDANCE_ROW;
+
+use crate::story::Story;
+
+/// The topics that are compared.
+pub(crate) const COMPARED: [&str; 6] = [
+    "zoom.events",
+    "engagement.occurrences",
+    "engagement.attendance",
+    "engagement.contacts",
+    "engagement.activities",
+    "rollcall.dead-letters",
+];
+
+/// The last value of every key, by topic; tombstones are left out.
+pub(crate) type LastValues = BTreeMap<&'static str, BTreeMap<Vec<u8>, Vec<u8>>>;
+
+/// Every record of a topic: partition, key, value.
+pub(crate) type Records = Vec<(u32, Vec<u8>, Option<Vec<u8>>)>;
+
+pub(crate) fn records(log: &dyn EventLog, topic: &str) -> Records {
+    let mut records = Vec::new();
+    let partitions = log
+        .partitions(topic)
+        .expect("the log answers")
+        .expect("the topic exists");
+    for partition in 0..partitions {
+        let at = TopicPartition::new(topic, partition);
+        let offsets = log.offsets(&at).expect("the log answers");
+        let mut position = offsets.start;
+        if position >= offsets.end {
+            continue;
+        }
+        let mut reader = log.reader(&[(at, position)]).expect("a reader");
+        while position < offsets.end {
+            let Some(batch) = reader
+                .poll(10_000, Duration::from_secs(30))
+                .expect("the log can be read")
+            else {
+                panic!("{topic} answers nothing at {position} of {}", offsets.end);
+            };
+            position = batch.next_offset();
+            records.extend(batch.iter().map(|record| {
+                (
+                    partition,
+                    record.key.expect("every record has a key").to_vec(),
+                    record.value.map(<[u8]>::to_vec),
+                )
+            }));
+        }
+    }
+    records
+}
+
+pub(crate) fn last_values(log: &dyn EventLog, prefix: &str) -> LastValues {
+    let mut all = LastValues::new();
+    for topic in COMPARED {
+        let last = all.entry(topic).or_default();
+        for (_, key, value) in records(log, &format!("{prefix}{topic}")) {
+            match value {
+                Some(value) => last.insert(key, value),
+                None => last.remove(&key),
+            };
+        }
+    }
+    all
+}
+
+/// In what the last values differ, in words; nothing where they are the same.
+pub(crate) fn differences(wanted: &LastValues, got: &LastValues) -> Vec<String> {
+    let mut found = Vec::new();
+    for topic in COMPARED {
+        let (Some(wanted), Some(got)) = (wanted.get(topic), got.get(topic)) else {
+            continue;
+        };
+        for (key, value) in wanted {
+            let key_text = String::from_utf8_lossy(key);
+            match got.get(key) {
+                None => found.push(format!("{topic}: {key_text} is missing")),
+                Some(other) if other != value => found.push(format!(
+                    "{topic}: {key_text} is\n  {}, wanted\n  {}",
+                    String::from_utf8_lossy(other),
+                    String::from_utf8_lossy(value)
+                )),
+                Some(_) => {}
+            }
+        }
+        for key in got.keys().filter(|key| !wanted.contains_key(*key)) {
+            found.push(format!(
+                "{topic}: {} should not be",
+                String::from_utf8_lossy(key)
+            ));
+        }
+    }
+    found
+}
+
+/// In what the rows are not the truth, in words.
+pub(crate) fn untruths(story: &Story, values: &LastValues) -> Vec<String> {
+    let mut rows = BTreeMap::new();
+    for value in values["engagement.attendance"].values() {
+        let row: AttendanceRow<'_> = ATTENDANCE_ROW.decode(value).expect("a row");
+        let says = (
+            format!("{:?}", row.status),
+            row.seconds,
+            row.share.map(i64::from).unwrap_or_default(),
+        );
+        rows.insert((row.email.to_string(), row.occurrence.to_string()), says);
+    }
+    let mut found = Vec::new();
+    for (key, row) in &story.truth.attendance {
+        let wanted = (
+            format!("{:?}", row.status),
+            row.seconds,
+            row.share.unwrap_or_default(),
+        );
+        let got = rows.remove(key);
+        if got.as_ref() != Some(&wanted) {
+            found.push(format!(
+                "{key:?}: the row says {got:?}, and {wanted:?} is true"
+            ));
+        }
+    }
+    found.extend(
+        rows.keys()
+            .map(|key| format!("{key:?}: there is a row and should not be")),
+    );
+    let contacts: Vec<_> = values["engagement.contacts"]
+        .keys()
+        .map(|key| String::from_utf8_lossy(key).into_owned())
+        .collect();
+    if !contacts.iter().eq(story.truth.contacts.keys()) {
+        found.push(format!("contacts are {contacts:?}"));
+    }
+    let activities: std::collections::BTreeSet<_> = values["engagement.activities"]
+        .keys()
+        .map(|key| String::from_utf8_lossy(key).into_owned())
+        .collect();
+    let wanted: std::collections::BTreeSet<_> = story.truth.events.keys().cloned().collect();
+    found.extend(
+        wanted
+            .difference(&activities)
+            .map(|id| format!("activity {id} is missing")),
+    );
+    found.extend(
+        activities
+            .difference(&wanted)
+            .map(|id| format!("activity {id} should not be")),
+    );
+    found
+}
