@@ -31,13 +31,18 @@ struct Line {
 
 impl Line {
     async fn new() -> Self {
+        Self::on(&Engine::Embedded, "").await
+    }
+
+    /// On an engine, with more at the end of its configuration.
+    async fn on(engine: &Engine, more: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let instance = Instance::new(folder.path());
         // Nothing listens there, so that the story does not begin and the clock stands.
         let mut options = SandboxOptions::to(format!("http://{}/", free_address()));
         options.player.secret_token = SECRET.to_owned();
         let sandbox = Sandbox::start(options).await.expect("a sandbox");
-        instance.configure(&sandbox, &Engine::Embedded, "");
+        instance.configure(&sandbox, engine, more);
         Self { folder, sandbox, instance }
     }
 
@@ -176,6 +181,12 @@ fn values(log: &Arc<dyn EventLog>, topic: &str) -> Vec<Vec<u8>> {
     values
 }
 
+/// Where a dead letter is, as a person names it.
+fn place(letter: &Value) -> String {
+    let place = &letter["place"];
+    format!("rollcall.dead-letters[{}]@{}", place["partition"], place["offset"])
+}
+
 /// Whether any file below a folder has these bytes.
 fn is_in_a_file_below(folder: &Path, words: &[u8]) -> bool {
     fs::read_dir(folder).expect("a folder").any(|entry| {
@@ -278,13 +289,13 @@ async fn records_that_cannot_be_read() {
     line.instance.start_and_wait().await;
     let letters = line.dead_letters(2).await;
     let junk = letters.iter().find(|letter| letter["key"] == "junk").expect("the one without Avro");
-    let (source, place) = (&junk["source"], &junk["place"]);
+    let source = &junk["source"];
     assert_eq!(junk["stage"], "attendance");
     assert_eq!((&source["topic"], &source["partition"]), (&json!("zoom.raw"), &json!(1)));
     let without = letters.iter().find(|letter| letter["key"] == "7").expect("the one without a registrant");
     assert!(without["message"].as_str().expect("a text").contains("registrant"), "{without}");
 
-    let place = format!("rollcall.dead-letters[{}]@{}", place["partition"], place["offset"]);
+    let place = place(junk);
     let list = line.instance.command(&["dead-letters"]);
     assert!(list.code == Some(0) && list.out.contains(&place), "{list:?}");
     let shown = line.instance.command(&["dead-letters", "show", &place]);
@@ -329,6 +340,19 @@ async fn a_log_that_does_not_add_up_is_told_by_the_exit_code() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn accounts_balance_on_kafka() {
+    let prefix = format!("accounts-{}.", std::process::id());
+    let mut line = Line::on(&Engine::kafka(), &format!("topics: {{ prefix: \"{prefix}\" }}\n")).await;
+    line.instance.start_and_wait().await;
+    assert_eq!(line.send(&line.registration("ann@example.com")).await, 200);
+    assert_eq!(line.send(&line.registration("ann@example.com")).await, 200, "a copy");
+    assert_eq!(line.send(&line.webhook("meeting.registration_created", &json!({ "id": 7 }))).await, 200, "a dead letter");
+    line.dead_letters(1).await;
+    line.until(&["deliveries"], "Ann is told of", |answer| answer.out.matches("confirmed").count() == 2).await;
+    line.assert_balanced();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn brevo_refuses_a_person() {
     let mut line = Line::running().await;
     // An address in Zoom's eyes and in ours, and none in Brevo's.
@@ -351,6 +375,11 @@ async fn brevo_refuses_a_person() {
     let [activity, contact] = said[..] else { panic!("{said:?}") };
     assert!(contact.0 == "engagement.contacts" && contact.1.contains("Invalid email address"), "{contact:?}");
     assert!(activity.0 == "engagement.activities" && activity.1.contains("the contact that it came with"), "{activity:?}");
+    // Brevo is asked again, says the same again, and there is another letter.
+    let of_contact = letters.iter().find(|letter| letter["source"]["topic"] == "engagement.contacts").expect("one");
+    let redriven = line.instance.command(&["dead-letters", "redrive", &place(of_contact)]);
+    assert_eq!(redriven.code, Some(0), "{redriven:?}");
+    line.dead_letters(3).await;
     let people: Vec<_> = line.sandbox.snapshot().contacts.keys().cloned().collect();
     assert_eq!(people, ["bob@example.com"]);
     line.assert_balanced();

@@ -45,6 +45,12 @@ async fn kill_at_seeded_moments(sandbox: &Sandbox, instance: &mut Instance, seed
     }
 }
 
+/// What became of every record adds up, by the topics and, where it runs, by its counters.
+fn assert_accounts(instance: &Instance) {
+    let audit = instance.command(&["audit"]);
+    assert_eq!(audit.code, Some(0), "{}{}", audit.out, audit.err);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_twenty_times_on_the_embedded_log() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -54,7 +60,9 @@ async fn killed_twenty_times_on_the_embedded_log() {
     instance.start();
     kill_at_seeded_moments(&sandbox, &mut instance, SEED).await;
     settle(&sandbox, &[&instance]).await;
+    assert_accounts(&instance);
     assert_eq!(instance.terminate(), Some(0), "SIGTERM drains and exits 0");
+    assert_accounts(&instance);
     assert_true(&sandbox);
     let log: std::sync::Arc<dyn rollcall_eventlog::EventLog> =
         EmbeddedLog::open(EmbeddedConfig::new(instance.log_folder())).expect("the log opens");
@@ -72,7 +80,9 @@ async fn killed_twenty_times_on_kafka() {
     instance.start();
     kill_at_seeded_moments(&sandbox, &mut instance, SEED + 1).await;
     settle(&sandbox, &[&instance]).await;
+    assert_accounts(&instance);
     assert_eq!(instance.terminate(), Some(0), "SIGTERM drains and exits 0");
+    assert_accounts(&instance);
     assert_true(&sandbox);
     let log: std::sync::Arc<dyn rollcall_eventlog::EventLog> =
         KafkaLog::open(KafkaConfig::new(brokers)).expect("the log opens");
@@ -118,8 +128,11 @@ async fn one_killed_and_one_stopped_and_woken_on_kafka() {
     tokio::time::sleep(Duration::from_secs(1)).await;
     other.start();
     settle(&sandbox, &[&one, &other]).await;
+    assert_accounts(&one);
+    assert_accounts(&other);
     assert_eq!(one.terminate(), Some(0), "SIGTERM drains and exits 0");
     assert_eq!(other.terminate(), Some(0), "SIGTERM drains and exits 0");
+    assert_accounts(&one);
     assert_true(&sandbox);
     let log: std::sync::Arc<dyn rollcall_eventlog::EventLog> =
         KafkaLog::open(KafkaConfig::new(brokers)).expect("the log opens");
