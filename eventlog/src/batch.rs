@@ -85,7 +85,9 @@ impl<'a> Headers<'a> {
     /// The value of the first header of this name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&'a [u8]> {
-        self.iter().find(|header| header.name == name).map(|header| header.value)
+        self.iter()
+            .find(|header| header.name == name)
+            .map(|header| header.value)
     }
 
     /// All headers. Ends early where the encoded form is damaged.
@@ -95,9 +97,13 @@ impl<'a> Headers<'a> {
             let (name_length, after) = rest.split_first_chunk::<4>()?;
             let (value_length, after) = after.split_first_chunk::<4>()?;
             let (name, after) = after.split_at_checked(u32::from_le_bytes(*name_length) as usize)?;
-            let (value, after) = after.split_at_checked(u32::from_le_bytes(*value_length) as usize)?;
+            let (value, after) =
+                after.split_at_checked(u32::from_le_bytes(*value_length) as usize)?;
             rest = after;
-            Some(Header { name: std::str::from_utf8(name).ok()?, value })
+            Some(Header {
+                name: std::str::from_utf8(name).ok()?,
+                value,
+            })
         })
     }
 
@@ -141,8 +147,18 @@ impl RecordBatch {
     }
 
     /// A batch over records that lie in `buffer` already.
-    pub(crate) fn over(partition: TopicPartition, buffer: Bytes, entries: Vec<Entry>, next_offset: i64) -> Self {
-        Self { partition, buffer, entries, next_offset }
+    pub(crate) fn over(
+        partition: TopicPartition,
+        buffer: Bytes,
+        entries: Vec<Entry>,
+        next_offset: i64,
+    ) -> Self {
+        Self {
+            partition,
+            buffer,
+            entries,
+            next_offset,
+        }
     }
 }
 
@@ -158,7 +174,11 @@ impl RecordBatchBuilder {
     /// An empty batch of `partition`.
     #[must_use]
     pub fn new(partition: TopicPartition) -> Self {
-        Self { partition, buffer: Vec::new(), entries: Vec::new() }
+        Self {
+            partition,
+            buffer: Vec::new(),
+            entries: Vec::new(),
+        }
     }
 
     /// Adds one record. Its offset must be above that of the one before.
@@ -171,7 +191,13 @@ impl RecordBatchBuilder {
         let key = record.key.map(&mut put);
         let value = record.value.map(&mut put);
         let headers = put(record.headers.0);
-        self.entries.push(Entry { offset: record.offset, timestamp: record.timestamp, key, value, headers });
+        self.entries.push(Entry {
+            offset: record.offset,
+            timestamp: record.timestamp,
+            key,
+            value,
+            headers,
+        });
     }
 
     /// How many records were added.
@@ -243,7 +269,10 @@ impl OutputBatch {
     /// # Panics
     ///
     /// Where a batch would hold more than 4 GiB: units of work are bounded far below that.
-    #[expect(clippy::type_complexity, reason = "an alias would hide what has to be passed")]
+    #[expect(
+        clippy::type_complexity,
+        reason = "an alias would hide what has to be passed"
+    )]
     pub fn push<'h>(
         &mut self,
         topic: &Arc<str>,
@@ -268,7 +297,13 @@ impl OutputBatch {
             Headers::encode_into(header, &mut self.buffer);
         }
         let headers = start..length(self.buffer.len());
-        self.entries.push(OutputEntry { topic, partition, key, value, headers });
+        self.entries.push(OutputEntry {
+            topic,
+            partition,
+            key,
+            value,
+            headers,
+        });
     }
 
     /// How many records.
@@ -324,7 +359,10 @@ impl OutputBatch {
     }
 
     fn topic_index(&mut self, topic: &Arc<str>) -> u16 {
-        let known = self.topics.iter().position(|known| Arc::ptr_eq(known, topic) || known == topic);
+        let known = self
+            .topics
+            .iter()
+            .position(|known| Arc::ptr_eq(known, topic) || known == topic);
         let index = known.unwrap_or_else(|| {
             self.topics.push(Arc::clone(topic));
             self.topics.len() - 1
@@ -346,17 +384,47 @@ mod tests {
     #[test]
     fn records_come_back_as_they_went_in() {
         let mut encoded = Vec::new();
-        Headers::encode_into(Header { name: "stage", value: b"normalize" }, &mut encoded);
-        Headers::encode_into(Header { name: "offset", value: b"7" }, &mut encoded);
+        Headers::encode_into(
+            Header {
+                name: "stage",
+                value: b"normalize",
+            },
+            &mut encoded,
+        );
+        Headers::encode_into(
+            Header {
+                name: "offset",
+                value: b"7",
+            },
+            &mut encoded,
+        );
         let mut builder = RecordBatchBuilder::new(TopicPartition::new("t", 3));
-        builder.push(RecordRef { offset: 5, timestamp: 1, key: Some(b"k"), value: Some(b""), headers: Headers::from_encoded(&encoded) });
-        builder.push(RecordRef { offset: 9, timestamp: 2, key: None, value: None, headers: Headers::default() });
+        builder.push(RecordRef {
+            offset: 5,
+            timestamp: 1,
+            key: Some(b"k"),
+            value: Some(b""),
+            headers: Headers::from_encoded(&encoded),
+        });
+        builder.push(RecordRef {
+            offset: 9,
+            timestamp: 2,
+            key: None,
+            value: None,
+            headers: Headers::default(),
+        });
         let batch = builder.finish(12);
         let records: Vec<_> = batch.iter().collect();
-        assert_eq!((records[0].offset, records[0].key, records[0].value), (5, Some(&b"k"[..]), Some(&b""[..])));
+        assert_eq!(
+            (records[0].offset, records[0].key, records[0].value),
+            (5, Some(&b"k"[..]), Some(&b""[..]))
+        );
         assert_eq!(records[0].headers.get("offset"), Some(&b"7"[..]));
         assert_eq!(records[0].headers.get("topic"), None);
-        assert_eq!((records[1].offset, records[1].key, records[1].value), (9, None, None));
+        assert_eq!(
+            (records[1].offset, records[1].key, records[1].value),
+            (9, None, None)
+        );
         assert_eq!(batch.next_offset(), 12);
     }
 
@@ -364,11 +432,39 @@ mod tests {
     fn outputs_keep_their_order_and_topics() {
         let (a, b) = ("a".into(), "b".into());
         let mut outputs = OutputBatch::default();
-        outputs.push(&a, 0, Some(b"k"), Some(&mut |out| out.extend_from_slice(b"v")), []);
-        outputs.push(&b, 1, Some(b"k2"), None, [Header { name: "version", value: b"4" }]);
+        outputs.push(
+            &a,
+            0,
+            Some(b"k"),
+            Some(&mut |out| out.extend_from_slice(b"v")),
+            [],
+        );
+        outputs.push(
+            &b,
+            1,
+            Some(b"k2"),
+            None,
+            [Header {
+                name: "version",
+                value: b"4",
+            }],
+        );
         outputs.push(&a, 2, None, Some(&mut |_| ()), []);
-        let all: Vec<_> = outputs.iter().map(|o| (&**o.topic, o.partition, o.key, o.value)).collect();
-        assert_eq!(all, [("a", 0, Some(&b"k"[..]), Some(&b"v"[..])), ("b", 1, Some(b"k2"), None), ("a", 2, None, Some(b""))]);
-        assert_eq!(outputs.iter().nth(1).and_then(|o| o.headers.get("version")), Some(&b"4"[..]));
+        let all: Vec<_> = outputs
+            .iter()
+            .map(|o| (&**o.topic, o.partition, o.key, o.value))
+            .collect();
+        assert_eq!(
+            all,
+            [
+                ("a", 0, Some(&b"k"[..]), Some(&b"v"[..])),
+                ("b", 1, Some(b"k2"), None),
+                ("a", 2, None, Some(b""))
+            ]
+        );
+        assert_eq!(
+            outputs.iter().nth(1).and_then(|o| o.headers.get("version")),
+            Some(&b"4"[..])
+        );
     }
 }

@@ -167,7 +167,9 @@ fn spawn(
     let run = {
         let points = crate::crash_points::current();
         move || {
-            let _installed = points.as_ref().map(crate::crash_points::CrashPoints::install);
+            let _installed = points
+                .as_ref()
+                .map(crate::crash_points::CrashPoints::install);
             run();
         }
     };

@@ -8,7 +8,9 @@ use crate::TopicPartition;
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
     /// A topic exists, but not as it is wanted.
-    #[error("topic {topic} exists with {found}, wanted is {wanted}: change the configuration to what exists, or choose another prefix and copy the topics")]
+    #[error(
+        "topic {topic} exists with {found}, wanted is {wanted}: change the configuration to what exists, or choose another prefix and copy the topics"
+    )]
     TopicMismatch {
         /// The topic.
         topic: String,
@@ -18,13 +20,17 @@ pub enum LogError {
         wanted: String,
     },
     /// A topic or partition that does not exist.
-    #[error("{partition} does not exist: was the log created with another prefix or partition count?")]
+    #[error(
+        "{partition} does not exist: was the log created with another prefix or partition count?"
+    )]
     UnknownPartition {
         /// The partition.
         partition: TopicPartition,
     },
     /// A position that the log does not reach back to (or forward to).
-    #[error("{partition}: offset {offset} is outside of the log, which starts at {start}: records were dropped by retention before they were read. Raise the topic's retention; then reset the group knowingly, or rebuild from an earlier topic")]
+    #[error(
+        "{partition}: offset {offset} is outside of the log, which starts at {start}: records were dropped by retention before they were read. Raise the topic's retention; then reset the group knowingly, or rebuild from an earlier topic"
+    )]
     OutOfRange {
         /// The partition.
         partition: TopicPartition,
@@ -125,7 +131,14 @@ impl LogError {
     /// Whether the same call may succeed later without anybody's doing.
     #[must_use]
     pub fn is_retriable(&self) -> bool {
-        matches!(self, Self::Busy { .. } | Self::Kafka { retriable: true, .. })
+        matches!(
+            self,
+            Self::Busy { .. }
+                | Self::Kafka {
+                    retriable: true,
+                    ..
+                }
+        )
     }
 }
 
@@ -146,7 +159,9 @@ pub enum CommitError {
         reason: String,
     },
     /// Another has taken this member's place. It was not committed, and none ever will be.
-    #[error("another process has taken this one's place: {reason}. If two run with one data folder or instance name, stop one")]
+    #[error(
+        "another process has taken this one's place: {reason}. If two run with one data folder or instance name, stop one"
+    )]
     Fenced {
         /// Why.
         reason: String,

@@ -32,7 +32,10 @@ impl TopicPartition {
     /// Partition `partition` of `topic`.
     #[must_use]
     pub fn new(topic: impl Into<Arc<str>>, partition: u32) -> Self {
-        Self { topic: topic.into(), partition }
+        Self {
+            topic: topic.into(),
+            partition,
+        }
     }
 }
 
@@ -153,14 +156,22 @@ pub trait EventLog: Send + Sync {
     /// # Errors
     ///
     /// Where the log cannot be asked, or has no such partition.
-    fn offset_at(&self, partition: &TopicPartition, timestamp_ms: i64) -> Result<Option<i64>, LogError>;
+    fn offset_at(
+        &self,
+        partition: &TopicPartition,
+        timestamp_ms: i64,
+    ) -> Result<Option<i64>, LogError>;
 
     /// The offsets that a group has committed, in the order of `partitions`.
     ///
     /// # Errors
     ///
     /// Where the log cannot be asked.
-    fn committed(&self, group: &str, partitions: &[TopicPartition]) -> Result<Vec<Option<i64>>, LogError>;
+    fn committed(
+        &self,
+        group: &str,
+        partitions: &[TopicPartition],
+    ) -> Result<Vec<Option<i64>>, LogError>;
 
     /// A way to append single records, each durable by itself.
     ///
@@ -281,5 +292,9 @@ pub trait Reader: Send {
     ///
     /// Where the log cannot be read. [`LogError::OutOfRange`] where a position is below the log's
     /// start.
-    fn poll(&mut self, max_records: usize, timeout: Duration) -> Result<Option<RecordBatch>, LogError>;
+    fn poll(
+        &mut self,
+        max_records: usize,
+        timeout: Duration,
+    ) -> Result<Option<RecordBatch>, LogError>;
 }

@@ -167,7 +167,9 @@ pub(super) struct Disk {
 #[cfg(feature = "crash-points")]
 impl Default for Disk {
     fn default() -> Self {
-        Self { points: crate::crash_points::current() }
+        Self {
+            points: crate::crash_points::current(),
+        }
     }
 }
 
@@ -199,8 +201,10 @@ impl Disk {
         if path.is_dir() {
             return Ok(());
         }
-        operate!(self, step, Operation::CreateFolder, || std::fs::create_dir_all(path))
-            .map_err(failed(step.action(), path))?;
+        operate!(self, step, Operation::CreateFolder, || {
+            std::fs::create_dir_all(path)
+        })
+        .map_err(failed(step.action(), path))?;
         path.parent()
             .map_or(Ok(()), |above| self.sync_folder(step, above))
     }
@@ -241,7 +245,9 @@ impl Disk {
         #[cfg(feature = "crash-points")]
         if let Some(points) = &self.points {
             return points
-                .write(step.action(), &file.path, bytes, position, |part, at| file.file.write_all_at(part, at))
+                .write(step.action(), &file.path, bytes, position, |part, at| {
+                    file.file.write_all_at(part, at)
+                })
                 .map_err(failed(step.action(), &file.path));
         }
         file.file
@@ -251,8 +257,10 @@ impl Disk {
 
     /// Makes durable what was written to a file.
     pub(super) fn sync(&self, step: Step, file: &LogFile) -> Result<(), LogError> {
-        operate!(self, step, Operation::Sync(&file.path), || file.file.sync_data())
-            .map_err(failed(step.action(), &file.path))
+        operate!(self, step, Operation::Sync(&file.path), || file
+            .file
+            .sync_data())
+        .map_err(failed(step.action(), &file.path))
     }
 
     /// Makes durable which files a folder holds.
@@ -263,8 +271,10 @@ impl Disk {
         } else {
             path
         };
-        operate!(self, step, Operation::SyncFolder(path), || File::open(folder)
-            .and_then(|folder| folder.sync_all()))
+        operate!(self, step, Operation::SyncFolder(path), || File::open(
+            folder
+        )
+        .and_then(|folder| folder.sync_all()))
         .map_err(failed(step.action(), path))
     }
 
@@ -280,7 +290,12 @@ impl Disk {
 
     /// Removes a file, if it is there.
     pub(super) fn remove(&self, step: Step, path: &Path) -> Result<(), LogError> {
-        match operate!(self, step, Operation::Remove(path), || std::fs::remove_file(path)) {
+        match operate!(
+            self,
+            step,
+            Operation::Remove(path),
+            || std::fs::remove_file(path)
+        ) {
             Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
                 Err(failed(step.action(), path)(source))
             }
@@ -302,10 +317,13 @@ impl Disk {
         operate!(
             self,
             steps.rename,
-            Operation::Rename { from: &temporary, to: path },
+            Operation::Rename {
+                from: &temporary,
+                to: path
+            },
             || std::fs::rename(&temporary, path)
         )
-            .map_err(failed(steps.rename.action(), path))?;
+        .map_err(failed(steps.rename.action(), path))?;
         self.sync_folder(steps.folder, path.parent().unwrap_or(Path::new("")))
     }
 }
