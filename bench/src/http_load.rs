@@ -143,6 +143,22 @@ async fn one(
     }
 }
 
+/// Sends one request over a connection of its own. Returns the answer's status.
+///
+/// # Errors
+///
+/// Where the connection fails.
+pub async fn post(address: SocketAddr, request: &[u8]) -> Result<u16> {
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    let mut connection = Connection {
+        stream,
+        request: request.into(),
+        buffer: Vec::with_capacity(1024),
+    };
+    connection.exchange().await
+}
+
 struct Connection {
     stream: TcpStream,
     request: Arc<[u8]>,

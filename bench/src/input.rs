@@ -26,6 +26,39 @@ pub struct Webhook {
     pub body: Vec<u8>,
 }
 
+impl Webhook {
+    /// Appends the webhook to `out` as a value of `zoom.raw`, as the ingress would have written it.
+    pub fn encode_into(&self, encoder: &mut Encoder, out: &mut Vec<u8>) {
+        let meeting = std::str::from_utf8(&self.key).unwrap_or_default();
+        let record = RawRecord {
+            kind: RawKind::Webhook,
+            received_at: self.received_at,
+            account_id: Some(Text::from("QjR7wAccTaWx0mZbq9Yp1A")),
+            meeting_id: Some(Text::from(meeting)),
+            webhook: Some(WebhookDelivery {
+                request_id: Some(Text::from(self.request_id.as_str())),
+                body: &self.body,
+            }),
+            tick: None,
+        };
+        encoder.encode_into(&record, out);
+    }
+
+    /// The registration of somebody new, for a webinar of his own.
+    #[must_use]
+    pub fn registration(meeting_id: u64, email: &str, at: i64) -> Self {
+        let body = format!(
+            r#"{{"event":"webinar.registration_created","payload":{{"account_id":"QjR7wAccTaWx0mZbq9Yp1A","object":{{"uuid":"{meeting_id}==","id":{meeting_id},"host_id":"host","topic":"Late","type":5,"start_time":"2030-01-01T10:00:00Z","duration":60,"timezone":"Europe/Berlin","registrant":{{"id":"r{meeting_id}","first_name":"Late","last_name":"Comer","email":"{email}","status":"approved","join_url":"https://example.com/join"}}}}}},"event_ts":{at}}}"#
+        );
+        Self {
+            key: meeting_id.to_string().into_bytes(),
+            request_id: format!("late-{meeting_id}"),
+            received_at: at,
+            body: body.into_bytes(),
+        }
+    }
+}
+
 /// Reads the webhooks of a file that the generator wrote.
 pub struct Webhooks {
     file: BufReader<File>,
@@ -83,19 +116,7 @@ impl Webhooks {
 
     /// The webhook as a value of `zoom.raw`, as the ingress would have written it.
     pub fn raw_record(&mut self, webhook: &Webhook, out: &mut Vec<u8>) {
-        let meeting = std::str::from_utf8(&webhook.key).unwrap_or_default();
-        let record = RawRecord {
-            kind: RawKind::Webhook,
-            received_at: webhook.received_at,
-            account_id: Some(Text::from("QjR7wAccTaWx0mZbq9Yp1A")),
-            meeting_id: Some(Text::from(meeting)),
-            webhook: Some(WebhookDelivery {
-                request_id: Some(Text::from(webhook.request_id.as_str())),
-                body: &webhook.body,
-            }),
-            tick: None,
-        };
-        self.encoder.encode_into(&record, out);
+        webhook.encode_into(&mut self.encoder, out);
     }
 
     /// Ticks to go to every partition after all webhooks, as values of `zoom.raw`: after them every

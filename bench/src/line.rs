@@ -13,18 +13,23 @@ use anyhow::{Context, Result, bail};
 use rollcall_eventlog::embedded::{EmbeddedConfig, EmbeddedLog};
 use rollcall_eventlog::kafka::{KafkaConfig, KafkaLog};
 use rollcall_eventlog::{AppendFuture, Appender, EventLog, LogError, TopicPartition};
-use rollcall_runtime::TopicSettings;
+use rollcall_runtime::{Route, TopicSettings};
 use rollcall_schemas::catalogue::{ENGAGEMENT_ATTENDANCE, ENGAGEMENT_CONTACTS, Topic, ZOOM_RAW};
+use rollcall_schemas::wire::{Encoder, RAW_RECORD};
 use serde::Deserialize;
 
 use crate::answer::{Answer, Found};
 use crate::input::{Webhook, Webhooks};
+use crate::measure::{bytes_written, cpu_seconds, peak_memory_mib};
 use crate::peer::{Load, bench_folder, tree};
 
 /// The secret token that the configuration names.
 pub const SECRET: &str = "secret-token";
 /// Appends that may wait for the log at once while a load is written to it.
 const UNDER_WAY: usize = 20_000;
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// Both stages are to have nothing left for this many looks.
+const LOOKS_AT_REST: u32 = 8;
 /// How long a benchmark waits for what should take seconds.
 const PATIENCE: Duration = Duration::from_secs(1800);
 
@@ -51,6 +56,19 @@ pub struct Installation {
 pub struct Running {
     child: Child,
     started: Instant,
+}
+
+/// What a run took.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Work {
+    /// From the start of the process to the last commit.
+    pub wall_s: f64,
+    /// CPU of the process until then.
+    pub cpu_s: f64,
+    /// Bytes given to the disk until then.
+    pub written: u64,
+    /// The most memory that the process ever held.
+    pub peak_memory_mib: u64,
 }
 
 /// How a stage fares, as the admin address says it.
@@ -161,6 +179,18 @@ impl Installation {
         }
     }
 
+    /// How its topics are.
+    #[must_use]
+    pub fn topics(&self) -> &TopicSettings {
+        &self.topics
+    }
+
+    /// The partitions of a topic here.
+    #[must_use]
+    pub fn partitions(&self, topic: &Topic) -> Vec<TopicPartition> {
+        self.topics.route(topic).all().collect()
+    }
+
     /// A topic's name here.
     #[must_use]
     pub fn topic(&self, topic: &Topic) -> Arc<str> {
@@ -191,32 +221,48 @@ impl Installation {
     ///
     /// Where the log fails.
     pub fn preload(&self, load: &Load) -> Result<u64> {
+        self.preload_some(load, u64::MAX)
+    }
+
+    /// The same with the first webhooks of the load only.
+    ///
+    /// # Errors
+    ///
+    /// Where the log fails.
+    pub fn preload_some(&self, load: &Load, most: u64) -> Result<u64> {
         let log = self.open()?;
-        let appender = log.appender()?;
-        let raw = self.topics.route(&ZOOM_RAW);
+        let mut pen = self.pen(&*log)?;
         let mut input = Webhooks::open(&load.webhooks)?;
-        let (mut webhook, mut value, mut count) = (Webhook::default(), Vec::new(), 0);
-        let mut under_way = Vec::with_capacity(UNDER_WAY);
-        while input.read(&mut webhook)? {
-            value.clear();
-            input.raw_record(&webhook, &mut value);
-            let partition = raw.partition(raw.partition_for(&webhook.key));
-            under_way.push(append(&*appender, &partition, &webhook.key, &value)?);
+        let (mut webhook, mut count) = (Webhook::default(), 0);
+        while count < most && input.read(&mut webhook)? {
+            pen.webhook(&webhook)?;
             count += 1;
-            if under_way.len() == UNDER_WAY {
-                wait_for(under_way.drain(..))?;
-            }
         }
-        wait_for(under_way.drain(..))?;
+        pen.wait()?;
         for tick in input.ticks() {
-            for partition in raw.all() {
-                under_way.push(append(&*appender, &partition, b"tick", &tick)?);
+            for partition in pen.raw.all() {
+                pen.append(&partition, b"tick", &tick)?;
             }
         }
-        wait_for(under_way.drain(..))?;
-        drop(appender);
+        pen.wait()?;
+        drop(pen);
         log.close()?;
         Ok(count)
+    }
+
+    /// Writes webhooks to `zoom.raw` of an open log.
+    ///
+    /// # Errors
+    ///
+    /// Where the log cannot be written.
+    pub fn pen(&self, log: &dyn EventLog) -> Result<Pen> {
+        Ok(Pen {
+            appender: log.appender()?,
+            raw: self.topics.route(&ZOOM_RAW),
+            encoder: RAW_RECORD.encoder(),
+            value: Vec::new(),
+            under_way: Vec::with_capacity(UNDER_WAY),
+        })
     }
 
     /// Starts the roles named.
@@ -266,6 +312,40 @@ impl Installation {
             .map(|status| status.stages)
     }
 
+    /// Runs both stages until they have nothing left.
+    ///
+    /// # Errors
+    ///
+    /// Where Rollcall does not come to its end.
+    pub fn run_to_rest(&self) -> Result<Work> {
+        let mut running = self.start("processors")?;
+        let mut work = Work::default();
+        let mut at_rest = 0;
+        while at_rest < LOOKS_AT_REST {
+            std::thread::sleep(LOOK_EVERY);
+            running.check()?;
+            let done = self.stages().is_some_and(|stages| {
+                stages.len() == 2
+                    && stages
+                        .iter()
+                        .all(|stage| stage.ready && stage.partitions == 4 && stage.lag == Some(0))
+            });
+            if !done {
+                at_rest = 0;
+                continue;
+            }
+            if at_rest == 0 {
+                work.wall_s = running.elapsed().as_secs_f64();
+                work.cpu_s = cpu_seconds(running.pid())?;
+                work.written = bytes_written(running.pid())?;
+            }
+            at_rest += 1;
+        }
+        work.peak_memory_mib = peak_memory_mib(running.pid())?;
+        running.stop()?;
+        Ok(work)
+    }
+
     /// Reads a topic from its start to its end.
     ///
     /// # Errors
@@ -277,7 +357,7 @@ impl Installation {
         topic: &Topic,
         mut see: impl FnMut(&[u8], Option<&[u8]>) -> Result<()>,
     ) -> Result<u64> {
-        let partitions: Vec<TopicPartition> = self.topics.route(topic).all().collect();
+        let partitions = self.partitions(topic);
         let mut count = 0;
         for partition in partitions {
             let offsets = log.offsets(&partition)?;
@@ -378,6 +458,50 @@ impl Drop for Running {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// Writes webhooks to `zoom.raw`.
+pub struct Pen {
+    appender: Arc<dyn Appender>,
+    raw: Route,
+    encoder: Encoder,
+    value: Vec<u8>,
+    under_way: Vec<AppendFuture>,
+}
+
+impl Pen {
+    /// Appends a webhook. It is durable once [`Pen::wait`] has returned.
+    ///
+    /// # Errors
+    ///
+    /// Where the log fails.
+    pub fn webhook(&mut self, webhook: &Webhook) -> Result<()> {
+        let mut value = std::mem::take(&mut self.value);
+        value.clear();
+        webhook.encode_into(&mut self.encoder, &mut value);
+        let partition = self.raw.partition(self.raw.partition_for(&webhook.key));
+        let appended = self.append(&partition, &webhook.key, &value);
+        self.value = value;
+        appended
+    }
+
+    fn append(&mut self, partition: &TopicPartition, key: &[u8], value: &[u8]) -> Result<()> {
+        if self.under_way.len() == UNDER_WAY {
+            self.wait()?;
+        }
+        self.under_way
+            .push(append(&*self.appender, partition, key, value)?);
+        Ok(())
+    }
+
+    /// Waits until all that was appended is durable.
+    ///
+    /// # Errors
+    ///
+    /// Where it is not.
+    pub fn wait(&mut self) -> Result<()> {
+        wait_for(self.under_way.drain(..))
     }
 }
 

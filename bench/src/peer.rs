@@ -1,5 +1,6 @@
 //! The Kafka Streams peer: built by Maven, and its load generator.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -37,10 +38,10 @@ pub fn run(command: &mut Command) -> Result<()> {
 }
 
 /// How large the load is.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Size {
     /// Its name, in folders and reports.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     webinars: u32,
     registrants: u32,
     people: u32,
@@ -60,15 +61,16 @@ impl Size {
     }
 
     const FULL: Self = Self {
-        name: "full",
+        name: Cow::Borrowed("full"),
         webinars: 1000,
         registrants: 500,
         people: 100_000,
         most_stays: 4,
         distinct: false,
     };
-    const SMALL: Self = Self {
-        name: "small",
+    /// 87 thousand records of 10,000 people.
+    pub const SMALL: Self = Self {
+        name: Cow::Borrowed("small"),
         webinars: 40,
         registrants: 500,
         people: 10_000,
@@ -79,9 +81,9 @@ impl Size {
     /// A load with this many people, each registered for one webinar, as the recovery and growth
     /// benchmarks use it.
     #[must_use]
-    pub fn of_people(name: &'static str, people: u32) -> Self {
+    pub fn of_people(people: u32) -> Self {
         Self {
-            name,
+            name: Cow::Owned(format!("{people}-people")),
             webinars: people.div_ceil(500),
             registrants: 500,
             people,
@@ -122,7 +124,7 @@ pub fn class_path() -> Result<String> {
     Ok(format!("{}/lib/*", home.display()))
 }
 
-fn generator(size: Size, expected: &Path) -> Result<Command> {
+fn generator(size: &Size, expected: &Path) -> Result<Command> {
     let mut java = Command::new("java");
     java.args(["-Xmx4g", "-cp", &class_path()?, "-Dseed=1"])
         .arg(format!("-Dwebinars={}", size.webinars))
@@ -139,8 +141,8 @@ fn generator(size: Size, expected: &Path) -> Result<Command> {
 /// # Errors
 ///
 /// Where Java cannot make it.
-pub fn load(size: Size) -> Result<Load> {
-    let folder = bench_folder().join("load").join(size.name);
+pub fn load(size: &Size) -> Result<Load> {
+    let folder = bench_folder().join("load").join(&*size.name);
     let load = Load {
         webhooks: folder.join("webhooks"),
         expected: folder.join("expected.jsonl"),
@@ -161,8 +163,8 @@ pub fn load(size: Size) -> Result<Load> {
 /// # Errors
 ///
 /// Where Java or the broker fails.
-pub fn preload(size: Size, brokers: &str) -> Result<()> {
-    let folder = bench_folder().join("load").join(size.name);
+pub fn preload(size: &Size, brokers: &str) -> Result<()> {
+    let folder = bench_folder().join("load").join(&*size.name);
     run(generator(size, &folder.join("expected-again.jsonl"))?
         .arg(format!("-Dbrokers={brokers}"))
         .arg("peer.Gen"))

@@ -52,12 +52,12 @@ struct Kept {
     records: Vec<(Arc<str>, u32, Vec<u8>, Option<Vec<u8>>)>,
 }
 
-fn main() -> Result<()> {
+pub(crate) fn run() -> Result<()> {
     let size = Size::from_environment();
     let unit_records: usize = std::env::var("UNIT")
         .ok()
         .map_or(Ok(50_000), |text| text.parse())?;
-    let load = load(size)?;
+    let load = load(&size)?;
     let (partitions, webhooks) = read_input(&load)?;
     println!(
         "{webhooks} webhooks, {PARTITIONS} partitions, units of work of {unit_records} records, one thread"
@@ -78,7 +78,7 @@ fn main() -> Result<()> {
         ..AttendanceSettings::default()
     };
     let mut kept = Kept::default();
-    let attendance = run(
+    let attendance = run_stage(
         &Attendance::new(settings, &topics),
         &partitions,
         unit_records,
@@ -102,7 +102,7 @@ fn main() -> Result<()> {
     })?;
     drop(kept);
     let mut kept = Kept::default();
-    let engagement = run(&Engagement::new(&topics), &rows, unit_records, &mut kept)?;
+    let engagement = run_stage(&Engagement::new(&topics), &rows, unit_records, &mut kept)?;
     for (_, _, _, value) in kept
         .records
         .iter()
@@ -308,7 +308,7 @@ fn each_raw(partitions: &[Vec<RecordBatch>], mut see: impl FnMut(&RawRecord<'_>)
 }
 
 /// Runs a stage over all partitions, one after the other.
-fn run(
+fn run_stage(
     stage: &dyn Stage,
     partitions: &[Vec<RecordBatch>],
     unit_records: usize,

@@ -82,7 +82,7 @@ impl Run {
     }
 }
 
-fn main() -> Result<()> {
+pub(crate) fn run(replay: bool) -> Result<()> {
     let runs: usize = std::env::var("RUNS")
         .ok()
         .map_or(Ok(3), |text| text.parse())?;
@@ -90,14 +90,13 @@ fn main() -> Result<()> {
         .is_ok_and(|value| value == "0")
         .then_some(())
         .is_none();
-    let replay = std::env::args().any(|argument| argument == "--replay");
     let size = Size::from_environment();
-    let load = peer::load(size)?;
+    let load = peer::load(&size)?;
     let broker = Broker::fresh()?;
     let mut report = Report::new("pipeline");
     if with_peer {
         println!("preloading the peer's topic");
-        peer::preload(size, &broker.address)?;
+        peer::preload(&size, &broker.address)?;
     }
     let (mut slow, mut fast, mut ours, mut rebuilds) =
         (Vec::new(), Vec::new(), Vec::new(), Vec::new());

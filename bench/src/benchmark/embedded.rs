@@ -4,19 +4,13 @@
 //! `RUNS=3` says how often; `SMALL=1` takes a small load.
 #![expect(clippy::print_stdout, reason = "a benchmark talks to a person")]
 
-use std::time::Duration;
-
 use anyhow::Result;
 use rollcall_bench::line::{Engine, Installation};
-use rollcall_bench::measure::{bytes_below, bytes_written, cpu_seconds, peak_memory_mib};
+use rollcall_bench::measure::bytes_below;
 use rollcall_bench::peer::{self, Load, Size, bench_folder};
 use rollcall_bench::report::{Goal, Report};
 use serde::Serialize;
 use serde_json::Value;
-
-const LOOK_EVERY: Duration = Duration::from_millis(250);
-/// Both stages are to have nothing left for this long.
-const LOOKS_AT_REST: u32 = 8;
 
 #[derive(Debug, Serialize)]
 struct Run {
@@ -30,20 +24,20 @@ struct Run {
     held_mb: f64,
 }
 
-fn main() -> Result<()> {
+pub(crate) fn run() -> Result<()> {
     let runs: usize = std::env::var("RUNS")
         .ok()
         .map_or(Ok(3), |text| text.parse())?;
     let size = Size::from_environment();
-    let load = peer::load(size)?;
+    let load = peer::load(&size)?;
     let mut report = Report::new("embedded");
     let mut results = Vec::new();
     for number in 1..=runs {
-        let result = run(&load, number)?;
+        let result = run_once(&load, number)?;
         println!("{}", serde_json::to_string(&result)?);
         results.push(result);
     }
-    report.note("load", size.name);
+    report.note("load", &*size.name);
     report.note(
         "verified",
         "rows and contacts of every run equal the generator's answer",
@@ -54,7 +48,7 @@ fn main() -> Result<()> {
         .get("records_per_cpu_s")
         .and_then(Value::as_f64)
         .unwrap_or(f64::NAN);
-    match kafka_rate(size.name) {
+    match kafka_rate(&size.name) {
         Some(kafka) => {
             report.ratio(
                 "webhooks per CPU-second, times those on Kafka with the broker counted",
@@ -86,43 +80,21 @@ fn kafka_rate(load: &str) -> Option<f64> {
     report["medians"]["rollcall"]["records_per_cpu_s_of_both"].as_f64()
 }
 
-fn run(load: &Load, number: usize) -> Result<Run> {
+fn run_once(load: &Load, number: usize) -> Result<Run> {
     let installation = Installation::fresh(&format!("embedded{number}"), Engine::Embedded)?;
     let records = installation.preload(load)?;
-    let mut running = installation.start("processors")?;
-    let (mut wall, mut cpu, mut written, mut at_rest) = (0.0, 0.0, 0, 0);
-    while at_rest < LOOKS_AT_REST {
-        std::thread::sleep(LOOK_EVERY);
-        running.check()?;
-        let done = installation.stages().is_some_and(|stages| {
-            stages.len() == 2
-                && stages
-                    .iter()
-                    .all(|stage| stage.ready && stage.partitions == 4 && stage.lag == Some(0))
-        });
-        if !done {
-            at_rest = 0;
-            continue;
-        }
-        if at_rest == 0 {
-            (wall, cpu) = (running.elapsed().as_secs_f64(), cpu_seconds(running.pid())?);
-            written = bytes_written(running.pid())?;
-        }
-        at_rest += 1;
-    }
-    let memory = peak_memory_mib(running.pid())?;
-    running.stop()?;
+    let work = installation.run_to_rest()?;
     let held = bytes_below(&installation.log_folder());
     installation.verify(&load.expected)?;
     let count = records as f64;
     Ok(Run {
-        wall_s: wall,
-        records_per_s: count / wall,
-        cpu_s: cpu,
-        records_per_cpu_s: count / cpu,
-        peak_memory_mib: memory,
-        written_mb: written as f64 / 1e6,
-        written_bytes_a_record: written as f64 / count,
+        wall_s: work.wall_s,
+        records_per_s: count / work.wall_s,
+        cpu_s: work.cpu_s,
+        records_per_cpu_s: count / work.cpu_s,
+        peak_memory_mib: work.peak_memory_mib,
+        written_mb: work.written as f64 / 1e6,
+        written_bytes_a_record: work.written as f64 / count,
         held_mb: held as f64 / 1e6,
     })
 }

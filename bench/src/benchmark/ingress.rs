@@ -19,7 +19,7 @@ use rollcall_bench::broker::Broker;
 use rollcall_bench::http_load::{self, Pace};
 use rollcall_bench::line::{Engine, Installation, Running, SECRET, free_address};
 use rollcall_bench::measure::{cpu_seconds, peak_memory_mib};
-use rollcall_bench::peer::{bench_folder, run, tree};
+use rollcall_bench::peer::{self, bench_folder, tree};
 use rollcall_bench::report::{Goal, Report};
 use rollcall_bench::webhook::{REGISTRATION, request};
 use rollcall_eventlog::kafka::{KafkaConfig, KafkaLog};
@@ -68,11 +68,7 @@ impl Drop for Server {
     }
 }
 
-fn main() -> Result<()> {
-    let mut arguments = std::env::args().skip(1);
-    if arguments.next().as_deref() == Some("echo") {
-        return echo(arguments.next().context("an address")?.parse()?);
-    }
+pub(crate) fn run() -> Result<()> {
     let setting = |name: &str, default: u64| {
         std::env::var(name)
             .ok()
@@ -135,7 +131,7 @@ fn main() -> Result<()> {
     }
     for contender in contenders
         .iter()
-        .filter(|name| ["embedded", "kafka"].contains(name))
+        .filter(|name| ["echo", "embedded", "kafka"].contains(name))
     {
         let mut results = Vec::new();
         for number in 1..=runs {
@@ -343,7 +339,7 @@ fn build(contender: &str) -> Result<bool> {
                     std::fs::copy(source.join(file), folder.join(file))?;
                 }
             }
-            run(Command::new("npm").current_dir(&folder).args([
+            peer::run(Command::new("npm").current_dir(&folder).args([
                 "install",
                 "--silent",
                 "--no-audit",
@@ -352,11 +348,13 @@ fn build(contender: &str) -> Result<bool> {
         }
         "benthos" if !folder.join("peer").exists() => {
             std::fs::create_dir_all(&folder)?;
-            run(Command::new("go")
-                .current_dir(&source)
-                .args(["build", "-o"])
-                .arg(folder.join("peer"))
-                .arg("."))?;
+            peer::run(
+                Command::new("go")
+                    .current_dir(&source)
+                    .args(["build", "-o"])
+                    .arg(folder.join("peer"))
+                    .arg("."),
+            )?;
         }
         _ => (),
     }
@@ -364,7 +362,7 @@ fn build(contender: &str) -> Result<bool> {
 }
 
 /// The bare server: reads the body, and answers 200.
-fn echo(address: SocketAddr) -> Result<()> {
+pub(crate) fn echo(address: SocketAddr) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;

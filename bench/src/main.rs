@@ -1,0 +1,22 @@
+//! `rollcall-bench NAME`: runs one benchmark.
+
+mod benchmark;
+
+use anyhow::{Context, Result, bail};
+use benchmark::{embedded, growth, ingress, latency, pipeline, recovery, stages};
+
+fn main() -> Result<()> {
+    let mut arguments = std::env::args().skip(1);
+    match arguments.next().as_deref() {
+        Some("stages") => stages::run(),
+        Some("pipeline") => pipeline::run(arguments.any(|argument| argument == "--replay")),
+        Some("recovery") => recovery::run(),
+        Some("growth") => growth::run(),
+        Some("ingress") => ingress::run(),
+        Some("latency") => latency::run(),
+        Some("embedded") => embedded::run(),
+        // The server that the ingress is compared with, in a process of its own.
+        Some("echo") => ingress::echo(arguments.next().context("an address")?.parse()?),
+        _ => bail!("name one of stages, pipeline, recovery, growth, ingress, latency, embedded"),
+    }
+}
