@@ -2,6 +2,7 @@
 # make test    every test, with a real Apache Kafka
 # make torture RUNS=100000    seeded runs with failures at every step of a commit; SEED=n is one of them
 # make lint    format, clippy, licences and sources, unused dependencies, generated files
+# make bench   every benchmark, beside its peers (bench/README.md); make bench-NAME one of them
 # Each does its own set-up and can be repeated.
 
 .PHONY: demo test torture lint build clean-kafka
@@ -32,3 +33,21 @@ lint:
 clean-kafka:
 	@scripts/kafka.sh stop
 	rm -rf .kafka
+
+BENCHMARKS := stages pipeline embedded recovery growth ingress latency
+
+bench-build:
+	@scripts/setup.sh test
+	cargo build --locked --release --bin rollcall --bin rollcall-bench
+
+# RUNS=3, SMALL=1, … : see bench/README.md
+$(addprefix bench-,$(BENCHMARKS)): bench-%: bench-build
+	@target/release/rollcall-bench $* $(if $(filter pipeline,$*),--replay) $(ARGS)
+
+bench: bench-build
+	@for name in $(BENCHMARKS); do \
+	  target/release/rollcall-bench $$name $$([ $$name = pipeline ] && echo --replay) || exit 1; \
+	done
+	@target/release/rollcall-bench summary
+
+.PHONY: $(addprefix bench-,$(BENCHMARKS))

@@ -7,3 +7,4 @@ pub(crate) mod latency;
 pub(crate) mod pipeline;
 pub(crate) mod recovery;
 pub(crate) mod stages;
+pub(crate) mod summary;

@@ -3,7 +3,7 @@
 mod benchmark;
 
 use anyhow::{Context, Result, bail};
-use benchmark::{embedded, growth, ingress, latency, pipeline, recovery, stages};
+use benchmark::{embedded, growth, ingress, latency, pipeline, recovery, stages, summary};
 
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
@@ -15,8 +15,11 @@ fn main() -> Result<()> {
         Some("ingress") => ingress::run(),
         Some("latency") => latency::run(),
         Some("embedded") => embedded::run(),
+        Some("summary") => summary::run(),
         // The server that the ingress is compared with, in a process of its own.
         Some("echo") => ingress::echo(arguments.next().context("an address")?.parse()?),
-        _ => bail!("name one of stages, pipeline, recovery, growth, ingress, latency, embedded"),
+        _ => bail!(
+            "name one of stages, pipeline, recovery, growth, ingress, latency, embedded, summary"
+        ),
     }
 }
