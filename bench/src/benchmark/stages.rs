@@ -49,7 +49,14 @@ struct Spent {
 /// Outputs of a stage, kept for what comes next.
 #[derive(Default)]
 struct Kept {
-    records: Vec<(Arc<str>, u32, Vec<u8>, Option<Vec<u8>>)>,
+    records: Vec<KeptRecord>,
+}
+
+struct KeptRecord {
+    topic: Arc<str>,
+    partition: u32,
+    key: Vec<u8>,
+    value: Option<Vec<u8>>,
 }
 
 pub(crate) fn run() -> Result<()> {
@@ -103,13 +110,10 @@ pub(crate) fn run() -> Result<()> {
     drop(kept);
     let mut kept = Kept::default();
     let engagement = run_stage(&Engagement::new(&topics), &rows, unit_records, &mut kept)?;
-    for (_, _, _, value) in kept
-        .records
-        .iter()
-        .filter(|(topic, ..)| **topic == *ENGAGEMENT_CONTACTS.name)
-    {
+    for contact in kept.of(ENGAGEMENT_CONTACTS.name) {
         found.take_contact(
-            value
+            contact
+                .value
                 .as_deref()
                 .context("a contact of this load was taken back")?,
         )?;
@@ -272,6 +276,13 @@ impl PartitionWriter {
 }
 
 impl Kept {
+    /// The records of one topic.
+    fn of(&self, topic: &str) -> impl Iterator<Item = &KeptRecord> {
+        self.records
+            .iter()
+            .filter(move |record| *record.topic == *topic)
+    }
+
     /// The records of one topic as batches by partition, each shown to `see`.
     fn batches(
         &self,
@@ -281,11 +292,9 @@ impl Kept {
         let mut writers: Vec<PartitionWriter> = (0..PARTITIONS)
             .map(|partition| PartitionWriter::new(topic, partition))
             .collect();
-        for (of, partition, key, value) in &self.records {
-            if **of == *topic {
-                writers[*partition as usize].push(key, value.as_deref());
-                see(key, value.as_deref())?;
-            }
+        for record in self.of(topic) {
+            writers[record.partition as usize].push(&record.key, record.value.as_deref());
+            see(&record.key, record.value.as_deref())?;
         }
         Ok(writers.into_iter().map(PartitionWriter::finish).collect())
     }
@@ -338,12 +347,12 @@ fn run_stage(
                     spent.output_bytes += (output.key.map_or(0, <[u8]>::len)
                         + output.value.map_or(0, <[u8]>::len))
                         as u64;
-                    kept.records.push((
-                        Arc::clone(output.topic),
-                        output.partition,
-                        output.key.unwrap_or_default().to_vec(),
-                        output.value.map(<[u8]>::to_vec),
-                    ));
+                    kept.records.push(KeptRecord {
+                        topic: Arc::clone(output.topic),
+                        partition: output.partition,
+                        key: output.key.unwrap_or_default().to_vec(),
+                        value: output.value.map(<[u8]>::to_vec),
+                    });
                 }
                 outputs.clear();
             }
@@ -367,10 +376,8 @@ fn encode_time<'k, T: Serialize + 'k>(
     let mut out = Vec::new();
     let mut spent = Duration::ZERO;
     let values: Vec<&[u8]> = kept
-        .records
-        .iter()
-        .filter(|(of, ..)| **of == *topic)
-        .filter_map(|record| record.3.as_deref())
+        .of(topic)
+        .filter_map(|record| record.value.as_deref())
         .collect();
     for values in values.chunks(BATCH) {
         let decoded = values
