@@ -33,7 +33,10 @@ impl Engine {
     #[must_use]
     pub fn kafka() -> Self {
         let brokers = std::env::var("KAFKA_BROKERS");
-        Self::Kafka(brokers.expect("KAFKA_BROKERS names no Apache Kafka: `make test` starts one and sets it"))
+        Self::Kafka(
+            brokers
+                .expect("KAFKA_BROKERS names no Apache Kafka: `make test` starts one and sets it"),
+        )
     }
 }
 
@@ -54,13 +57,23 @@ pub struct Instance {
 /// Where the machine has no free port.
 #[must_use]
 pub fn free_address() -> SocketAddr {
-    TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr()).expect("a free port")
+    TcpListener::bind(("127.0.0.1", 0))
+        .and_then(|listener| listener.local_addr())
+        .expect("a free port")
 }
 
 fn binary() -> PathBuf {
     let test = std::env::current_exe().expect("a test has a path");
-    let binary = test.parent().and_then(Path::parent).expect("target/PROFILE/deps").join("rollcall");
-    assert!(binary.exists(), "{} is missing: run `cargo build --bin rollcall` first", binary.display());
+    let binary = test
+        .parent()
+        .and_then(Path::parent)
+        .expect("target/PROFILE/deps")
+        .join("rollcall");
+    assert!(
+        binary.exists(),
+        "{} is missing: run `cargo build --bin rollcall` first",
+        binary.display()
+    );
     binary
 }
 
@@ -104,7 +117,12 @@ impl Instance {
     #[must_use]
     pub fn new(folder: &Path) -> Self {
         fs::create_dir_all(folder).expect("a folder");
-        Self { folder: folder.to_owned(), http: free_address(), admin: free_address(), child: None }
+        Self {
+            folder: folder.to_owned(),
+            http: free_address(),
+            admin: free_address(),
+            child: None,
+        }
     }
 
     /// Where it takes in Zoom's webhooks.
@@ -132,14 +150,24 @@ impl Instance {
     /// Where the file cannot be written.
     pub fn configure(&self, sandbox: &Sandbox, engine: &Engine, more: &str) {
         let log = match engine {
-            Engine::Embedded => format!("embedded: {{ path: \"{}\" }}", self.log_folder().display()),
+            Engine::Embedded => {
+                format!("embedded: {{ path: \"{}\" }}", self.log_folder().display())
+            }
             Engine::Kafka(brokers) => format!(
                 "kafka: {{ brokers: \"{brokers}\", state_path: \"{}\", session_timeout: 6s }}",
                 self.folder.join("state").display()
             ),
         };
-        let places = PipelinePlaces { http: self.http, admin: self.admin, log };
-        fs::write(self.file(), format!("{}{more}", sandbox.configuration_yaml(&places))).expect("a file");
+        let places = PipelinePlaces {
+            http: self.http,
+            admin: self.admin,
+            log,
+        };
+        fs::write(
+            self.file(),
+            format!("{}{more}", sandbox.configuration_yaml(&places)),
+        )
+        .expect("a file");
     }
 
     /// Starts it.
@@ -148,7 +176,11 @@ impl Instance {
     ///
     /// Where the binary cannot be started.
     pub fn start(&mut self) {
-        let log = OpenOptions::new().create(true).append(true).open(self.folder.join("stderr.log")).expect("a file");
+        let log = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.folder.join("stderr.log"))
+            .expect("a file");
         let child = Command::new(binary())
             .args(["run", "-c"])
             .arg(self.file())
@@ -186,8 +218,13 @@ impl Instance {
         let ready = format!("http://{}/readyz", self.admin);
         let started = Instant::now();
         loop {
-            assert!(self.ended().is_none() && started.elapsed() < PATIENCE, "it does not become ready");
-            if reqwest::get(&ready).await.is_ok_and(|answer| answer.status().is_success())
+            assert!(
+                self.ended().is_none() && started.elapsed() < PATIENCE,
+                "it does not become ready"
+            );
+            if reqwest::get(&ready)
+                .await
+                .is_ok_and(|answer| answer.status().is_success())
                 && std::net::TcpStream::connect(self.http).is_ok()
             {
                 return;
@@ -211,7 +248,10 @@ impl Instance {
     /// Where there is no `kill` command.
     pub fn signal(&self, name: &str) {
         if let Some(child) = &self.child {
-            let sent = Command::new("kill").arg(format!("-{name}")).arg(child.id().to_string()).status();
+            let sent = Command::new("kill")
+                .arg(format!("-{name}"))
+                .arg(child.id().to_string())
+                .status();
             assert!(sent.expect("a kill command").success(), "sending SIG{name}");
         }
     }
@@ -233,7 +273,9 @@ impl Instance {
     ///
     /// Where its state cannot be asked.
     pub fn ended(&mut self) -> Option<std::process::ExitStatus> {
-        self.child.as_mut().and_then(|child| child.try_wait().expect("it can be asked"))
+        self.child
+            .as_mut()
+            .and_then(|child| child.try_wait().expect("it can be asked"))
     }
 
     /// The last lines that it logged.
@@ -246,8 +288,16 @@ impl Instance {
 
     /// Whether every stage has nothing to do, and the sink neither. `None` where it does not answer.
     pub async fn idle(&self) -> Option<bool> {
-        let status: Value = reqwest::get(format!("http://{}/status", self.admin)).await.ok()?.json().await.ok()?;
-        let stages = status["stages"].as_array()?.iter().all(|stage| stage["lag"] == 0 || stage["partitions"] == 0);
+        let status: Value = reqwest::get(format!("http://{}/status", self.admin))
+            .await
+            .ok()?
+            .json()
+            .await
+            .ok()?;
+        let stages = status["stages"]
+            .as_array()?
+            .iter()
+            .all(|stage| stage["lag"] == 0 || stage["partitions"] == 0);
         let sink = &status["sink"];
         let sends = sink["active"] == false || sink["drained"] == true;
         Some(stages && sends)
@@ -259,7 +309,11 @@ impl Drop for Instance {
     fn drop(&mut self) {
         self.kill();
         if std::thread::panicking() {
-            println!("--- the last lines of {} ---\n{}", self.folder.display(), self.last_words());
+            println!(
+                "--- the last lines of {} ---\n{}",
+                self.folder.display(),
+                self.last_words()
+            );
         }
     }
 }
@@ -271,7 +325,11 @@ impl Drop for Instance {
 ///
 /// Where the story cannot be played.
 pub async fn settle(sandbox: &Sandbox, instances: &[&Instance]) {
-    sandbox.zoom().finished().await.expect("the story is played");
+    sandbox
+        .zoom()
+        .finished()
+        .await
+        .expect("the story is played");
     let started = Instant::now();
     let mut last = (0, 0, Instant::now());
     while started.elapsed() < PATIENCE {
@@ -299,6 +357,15 @@ pub async fn settle(sandbox: &Sandbox, instances: &[&Instance]) {
 ///
 /// Where it has not.
 pub fn assert_true(sandbox: &Sandbox) {
-    let differences: Vec<_> = sandbox.differences().iter().map(ToString::to_string).collect();
-    assert!(differences.is_empty(), "{} differences:\n{}", differences.len(), differences.join("\n"));
+    let differences: Vec<_> = sandbox
+        .differences()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert!(
+        differences.is_empty(),
+        "{} differences:\n{}",
+        differences.len(),
+        differences.join("\n")
+    );
 }

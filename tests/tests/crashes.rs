@@ -26,7 +26,9 @@ async fn kill_at_seeded_moments(sandbox: &Sandbox, instance: &mut Instance, seed
     let progress = sandbox.zoom().progress();
     let deliveries = progress.borrow().deliveries;
     let in_play = KILLS * 3 / 4;
-    let mut moments: Vec<usize> = (0..in_play).map(|_| random.random_range(1..deliveries)).collect();
+    let mut moments: Vec<usize> = (0..in_play)
+        .map(|_| random.random_range(1..deliveries))
+        .collect();
     moments.sort_unstable();
     for moment in moments {
         let started = std::time::Instant::now();
@@ -55,7 +57,9 @@ fn assert_accounts(instance: &Instance) {
 async fn killed_twenty_times_on_the_embedded_log() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut instance = Instance::new(folder.path());
-    let sandbox = Sandbox::start(options(instance.target())).await.expect("a sandbox");
+    let sandbox = Sandbox::start(options(instance.target()))
+        .await
+        .expect("a sandbox");
     instance.configure(&sandbox, &Engine::Embedded, "");
     instance.start();
     kill_at_seeded_moments(&sandbox, &mut instance, SEED).await;
@@ -71,12 +75,20 @@ async fn killed_twenty_times_on_the_embedded_log() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_twenty_times_on_kafka() {
-    let Engine::Kafka(brokers) = Engine::kafka() else { unreachable!("it is Kafka") };
+    let Engine::Kafka(brokers) = Engine::kafka() else {
+        unreachable!("it is Kafka")
+    };
     let folder = tempfile::tempdir().expect("a folder");
     let prefix = format!("crashes-{}.", std::process::id());
     let mut instance = Instance::new(folder.path());
-    let sandbox = Sandbox::start(options(instance.target())).await.expect("a sandbox");
-    instance.configure(&sandbox, &Engine::kafka(), &format!("topics: {{ prefix: \"{prefix}\" }}\n"));
+    let sandbox = Sandbox::start(options(instance.target()))
+        .await
+        .expect("a sandbox");
+    instance.configure(
+        &sandbox,
+        &Engine::kafka(),
+        &format!("topics: {{ prefix: \"{prefix}\" }}\n"),
+    );
     instance.start();
     kill_at_seeded_moments(&sandbox, &mut instance, SEED + 1).await;
     settle(&sandbox, &[&instance]).await;
@@ -93,7 +105,9 @@ async fn killed_twenty_times_on_kafka() {
 /// time-out and woken, a zombie by then.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_killed_and_one_stopped_and_woken_on_kafka() {
-    let Engine::Kafka(brokers) = Engine::kafka() else { unreachable!("it is Kafka") };
+    let Engine::Kafka(brokers) = Engine::kafka() else {
+        unreachable!("it is Kafka")
+    };
     let folder = tempfile::tempdir().expect("a folder");
     let prefix = format!("zombies-{}.", std::process::id());
     let mut one = Instance::new(&folder.path().join("one"));

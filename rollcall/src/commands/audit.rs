@@ -38,7 +38,11 @@ impl Audit {
             text.push('\n');
             text.push_str(&show::counters(counters));
         }
-        let end = if self.balances() { "Everything adds up." } else { "It does not add up." };
+        let end = if self.balances() {
+            "Everything adds up."
+        } else {
+            "It does not add up."
+        };
         format!("{text}\n{end}\n")
     }
 }
@@ -58,7 +62,10 @@ pub(super) async fn audit(config: &Config) -> Result<Audit> {
         report
     })
     .await?;
-    Ok(Audit { topics, counters: None })
+    Ok(Audit {
+        topics,
+        counters: None,
+    })
 }
 
 /// The counters, asked for until they are not in the middle of a change.

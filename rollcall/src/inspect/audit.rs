@@ -52,12 +52,16 @@ pub(crate) struct Account {
 
 impl Account {
     fn of(stage: &str) -> Self {
-        Self { stage: stage.to_owned(), ..Self::default() }
+        Self {
+            stage: stage.to_owned(),
+            ..Self::default()
+        }
     }
 
     /// Records of which nothing tells what became of them.
     pub(crate) fn unaccounted(&self) -> u64 {
-        self.records.saturating_sub(self.effective + self.ignored + self.dead_letters)
+        self.records
+            .saturating_sub(self.effective + self.ignored + self.dead_letters)
     }
 }
 
@@ -74,7 +78,11 @@ pub(crate) struct AuditFault {
 impl AuditReport {
     /// Whether everything adds up.
     pub(crate) fn balances(&self) -> bool {
-        self.fault_count == 0 && self.accounts.iter().all(|account| account.unaccounted() == 0)
+        self.fault_count == 0
+            && self
+                .accounts
+                .iter()
+                .all(|account| account.unaccounted() == 0)
     }
 }
 
@@ -102,9 +110,17 @@ impl Inspector {
     /// Adds up what became of every record. `wanted` says what the sink does for an activity.
     pub(crate) fn audit(&self, wanted: &Wanted) -> Result<AuditReport> {
         let mut report = AuditReport::default();
-        let AuditReport { accounts, faults, fault_count } = &mut report;
+        let AuditReport {
+            accounts,
+            faults,
+            fault_count,
+        } = &mut report;
         for stage in [attendance::STAGE, engagement::STAGE, sink::STAGE] {
-            let mut ledger = Ledger { account: Account::of(stage), faults, fault_count };
+            let mut ledger = Ledger {
+                account: Account::of(stage),
+                faults,
+                fault_count,
+            };
             match stage {
                 attendance::STAGE => self.audit_attendance(&mut ledger)?,
                 engagement::STAGE => self.audit_engagement(&mut ledger)?,
@@ -118,7 +134,9 @@ impl Inspector {
     /// How far a stage has come in a partition: below it, everything was taken.
     fn position(&self, stage: &str, partition: &TopicPartition) -> Result<i64> {
         let group = rollcall_runtime::group(&self.topics, stage);
-        let committed = self.log.committed(&group, std::slice::from_ref(partition))?;
+        let committed = self
+            .log
+            .committed(&group, std::slice::from_ref(partition))?;
         match committed.first().copied().flatten() {
             Some(position) => Ok(position),
             None => Ok(self.log.offsets(partition)?.start),

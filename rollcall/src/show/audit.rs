@@ -4,9 +4,17 @@ use std::fmt::Write as _;
 
 use super::{lines, table};
 use crate::commands::StageCounters;
-use crate::inspect::{AuditReport, Account};
+use crate::inspect::{Account, AuditReport};
 
-const HEAD: [&str; 7] = ["stage", "records", "effective", "ignored", "dead letters", "unaccounted", "not taken yet"];
+const HEAD: [&str; 7] = [
+    "stage",
+    "records",
+    "effective",
+    "ignored",
+    "dead letters",
+    "unaccounted",
+    "not taken yet",
+];
 
 /// Faults that are printed; all that were told are in the JSON.
 const MOST_SHOWN: usize = 20;
@@ -15,9 +23,26 @@ const MOST_SHOWN: usize = 20;
 pub(crate) fn audit(report: &AuditReport) -> String {
     let mut list = table(&HEAD);
     for account in &report.accounts {
-        let Account { stage, records, effective, ignored, dead_letters, waiting } = account;
+        let Account {
+            stage,
+            records,
+            effective,
+            ignored,
+            dead_letters,
+            waiting,
+        } = account;
         let mut row = vec![stage.clone()];
-        row.extend([*records, *effective, *ignored, *dead_letters, account.unaccounted(), *waiting].map(|count| count.to_string()));
+        row.extend(
+            [
+                *records,
+                *effective,
+                *ignored,
+                *dead_letters,
+                account.unaccounted(),
+                *waiting,
+            ]
+            .map(|count| count.to_string()),
+        );
         list.add_row(row);
     }
     let mut text = format!("The topics\n\n{}", lines(&list));
@@ -49,5 +74,8 @@ pub(crate) fn counters(stages: &[StageCounters]) -> String {
             unaccounted.to_string(),
         ]);
     }
-    format!("The counters of the running process, since its start\n\n{}", lines(&list))
+    format!(
+        "The counters of the running process, since its start\n\n{}",
+        lines(&list)
+    )
 }

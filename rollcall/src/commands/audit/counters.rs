@@ -26,10 +26,13 @@ impl StageCounters {
 pub(super) fn parse(text: &str) -> Vec<StageCounters> {
     let mut stages: BTreeMap<&str, StageCounters> = BTreeMap::new();
     for line in text.lines() {
-        let Some((name, stage, value)) = sample(line) else { continue };
-        let counters = stages
-            .entry(stage)
-            .or_insert_with(|| StageCounters { stage: stage.to_owned(), ..StageCounters::default() });
+        let Some((name, stage, value)) = sample(line) else {
+            continue;
+        };
+        let counters = stages.entry(stage).or_insert_with(|| StageCounters {
+            stage: stage.to_owned(),
+            ..StageCounters::default()
+        });
         match name {
             RECORDS => counters.records += value,
             EFFECTIVE => counters.effective += value,
@@ -70,8 +73,18 @@ mod tests {
              rollcall_stage_records_total{stage=\"sink\"} 4\n\
              rollcall_stage_effective_records_total{stage=\"sink\"} 3\n",
         );
-        let [attendance, sink] = &stages[..] else { panic!("{stages:?}") };
-        assert_eq!((attendance.records, attendance.effective, attendance.ignored, attendance.dead_letters), (12, 3, 8, 1));
+        let [attendance, sink] = &stages[..] else {
+            panic!("{stages:?}")
+        };
+        assert_eq!(
+            (
+                attendance.records,
+                attendance.effective,
+                attendance.ignored,
+                attendance.dead_letters
+            ),
+            (12, 3, 8, 1)
+        );
         assert!(attendance.balances());
         assert_eq!(sink.stage, "sink");
         assert!(!sink.balances(), "one record of four came to nothing");

@@ -48,8 +48,10 @@ enum Raw {
 impl Inspector {
     pub(super) fn audit_attendance(&self, ledger: &mut Ledger<'_>) -> Result<()> {
         let inputs: Vec<_> = self.topics.route(&ZOOM_RAW).all().collect();
-        let positions: Vec<_> =
-            inputs.iter().map(|input| self.position(STAGE, input)).collect::<Result<_>>()?;
+        let positions: Vec<_> = inputs
+            .iter()
+            .map(|input| self.position(STAGE, input))
+            .collect::<Result<_>>()?;
         let letters = self.letters(STAGE)?;
         for (input, position) in inputs.iter().zip(positions) {
             self.audit_raw(input, position, &letters, ledger)?;
@@ -93,7 +95,11 @@ impl Inspector {
                 let _ = matched.insert(record.offset);
                 ledger.account.dead_letters += 1;
                 if dead > 1 {
-                    ledger.fault(input, record.offset, format!("{dead} dead letters were made of it, not one"));
+                    ledger.fault(
+                        input,
+                        record.offset,
+                        format!("{dead} dead letters were made of it, not one"),
+                    );
                 }
                 return Ok(());
             }
@@ -110,7 +116,11 @@ impl Inspector {
                     Some(None) => ledger.account.ignored += 1,
                     None => {
                         let key = String::from_utf8_lossy(&key);
-                        ledger.fault(input, record.offset, format!("its event {key} is not in {}", output.topic));
+                        ledger.fault(
+                            input,
+                            record.offset,
+                            format!("its event {key} is not in {}", output.topic),
+                        );
                     }
                 },
                 Raw::Tick(at) => match events.moments.get_mut(&at) {
@@ -123,7 +133,11 @@ impl Inspector {
                 Raw::Ignored => ledger.account.ignored += 1,
                 Raw::Dead(_) if !letters.are_all_here() => ledger.account.dead_letters += 1,
                 Raw::Dead(reason) => {
-                    ledger.fault(input, record.offset, format!("it can never succeed, and no dead letter says so: {reason}"));
+                    ledger.fault(
+                        input,
+                        record.offset,
+                        format!("it can never succeed, and no dead letter says so: {reason}"),
+                    );
                 }
             }
             Ok(())
@@ -132,7 +146,11 @@ impl Inspector {
         check_sources(&events, &ticks, oldest, &output, ledger);
         for (source, letter) in letters.iter().filter(|(source, _)| is_in(source, input)) {
             if (start..position).contains(&source.offset) && !matched.contains(&source.offset) {
-                ledger.fault(input, source.offset, format!("the dead letter {letter} is made of it, and it does not exist"));
+                ledger.fault(
+                    input,
+                    source.offset,
+                    format!("the dead letter {letter} is made of it, and it does not exist"),
+                );
             }
         }
         Ok(())
@@ -157,9 +175,21 @@ impl Inspector {
             if let Some(at) = clock {
                 let _ = events.moments.entry(at).or_default();
             }
-            let event = Event { offset: record.offset, received_at: event.received_at, clock, copies: 0 };
+            let event = Event {
+                offset: record.offset,
+                received_at: event.received_at,
+                clock,
+                copies: 0,
+            };
             if let Some(Some(first)) = events.by_key.insert(key, Some(event)) {
-                ledger.fault(output, record.offset, format!("the event is there twice: offset {} has it too", first.offset));
+                ledger.fault(
+                    output,
+                    record.offset,
+                    format!(
+                        "the event is there twice: offset {} has it too",
+                        first.offset
+                    ),
+                );
             }
             Ok(())
         })?;
@@ -185,7 +215,11 @@ fn check_sources(
             None => event.copies > 0,
         };
         if !has_source && !may_be_gone {
-            ledger.fault(output, event.offset, "no record of zoom.raw comes to this event");
+            ledger.fault(
+                output,
+                event.offset,
+                "no record of zoom.raw comes to this event",
+            );
         }
     }
 }
@@ -194,7 +228,11 @@ fn is_in(place: &Place, partition: &TopicPartition) -> bool {
     place.topic == *partition.topic && place.partition == partition.partition
 }
 
-fn classify(normalizer: &mut Normalizer, record: &RecordRef<'_>, first_received: &mut Option<i64>) -> Raw {
+fn classify(
+    normalizer: &mut Normalizer,
+    record: &RecordRef<'_>,
+    first_received: &mut Option<i64>,
+) -> Raw {
     let Some(value) = record.value else {
         return Raw::Dead("it has no value".to_owned());
     };

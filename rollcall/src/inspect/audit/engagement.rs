@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use anyhow::Result;
 use rollcall_eventlog::{RecordRef, TopicPartition};
 use rollcall_processors::engagement::VERSION;
-use rollcall_schemas::catalogue::{ENGAGEMENT_ACTIVITIES, ENGAGEMENT_ATTENDANCE, ENGAGEMENT_CONTACTS};
+use rollcall_schemas::catalogue::{
+    ENGAGEMENT_ACTIVITIES, ENGAGEMENT_ATTENDANCE, ENGAGEMENT_CONTACTS,
+};
 use rollcall_schemas::key;
 use rollcall_schemas::record::{Activity, AttendanceRow, AttendanceStatus, Contact};
 use rollcall_schemas::wire::{ACTIVITY, ATTENDANCE_ROW, CONTACT};
@@ -54,8 +56,10 @@ struct Row {
 impl Inspector {
     pub(super) fn audit_engagement(&self, ledger: &mut Ledger<'_>) -> Result<()> {
         let inputs: Vec<_> = self.topics.route(&ENGAGEMENT_ATTENDANCE).all().collect();
-        let positions: Vec<_> =
-            inputs.iter().map(|input| self.position(STAGE, input)).collect::<Result<_>>()?;
+        let positions: Vec<_> = inputs
+            .iter()
+            .map(|input| self.position(STAGE, input))
+            .collect::<Result<_>>()?;
         let letters = self.letters(STAGE)?;
         for (input, position) in inputs.iter().zip(positions) {
             self.audit_rows(input, position, &letters, ledger)?;
@@ -71,8 +75,14 @@ impl Inspector {
         ledger: &mut Ledger<'_>,
     ) -> Result<()> {
         // The same address is in the same partition of all three topics.
-        let contacts = self.topics.route(&ENGAGEMENT_CONTACTS).partition(input.partition);
-        let activities = self.topics.route(&ENGAGEMENT_ACTIVITIES).partition(input.partition);
+        let contacts = self
+            .topics
+            .route(&ENGAGEMENT_CONTACTS)
+            .partition(input.partition);
+        let activities = self
+            .topics
+            .route(&ENGAGEMENT_ACTIVITIES)
+            .partition(input.partition);
         let made = self.read_made(&contacts, &activities, ledger)?;
         let mut people: HashMap<String, Person> = HashMap::new();
         self.scan_to_end(input, |record| {
@@ -102,8 +112,18 @@ impl Inspector {
             if let Change::Stands(row) = &change {
                 for milestone in &row.milestones {
                     let id = key::join(email, &milestone.id);
-                    if taken && !made.activities.contains_key(&id) && !person.milestones.contains(&id) {
-                        ledger.fault(input, record.offset, format!("its milestone {} is not in {}", milestone.id, activities.topic));
+                    if taken
+                        && !made.activities.contains_key(&id)
+                        && !person.milestones.contains(&id)
+                    {
+                        ledger.fault(
+                            input,
+                            record.offset,
+                            format!(
+                                "its milestone {} is not in {}",
+                                milestone.id, activities.topic
+                            ),
+                        );
                     }
                     let _ = person.milestones.insert(id);
                 }
@@ -134,18 +154,33 @@ impl Inspector {
         let mut made = Made::default();
         self.scan_to_end(contacts, |record| {
             let email = text(record.key);
-            match record.value.map(|value| CONTACT.decode::<Contact<'_>>(value)).transpose() {
+            match record
+                .value
+                .map(|value| CONTACT.decode::<Contact<'_>>(value))
+                .transpose()
+            {
                 Ok(contact) => {
-                    let contact = contact.map(|contact| MadeContact { offset: record.offset, version: contact.version });
+                    let contact = contact.map(|contact| MadeContact {
+                        offset: record.offset,
+                        version: contact.version,
+                    });
                     let _ = made.contacts.insert(email, contact);
                 }
-                Err(error) => ledger.fault(contacts, record.offset, format!("it cannot be read: {error}")),
+                Err(error) => ledger.fault(
+                    contacts,
+                    record.offset,
+                    format!("it cannot be read: {error}"),
+                ),
             }
             Ok(())
         })?;
         self.scan_to_end(activities, |record| {
             let id = text(record.key);
-            match record.value.map(|value| ACTIVITY.decode::<Activity<'_>>(value)).transpose() {
+            match record
+                .value
+                .map(|value| ACTIVITY.decode::<Activity<'_>>(value))
+                .transpose()
+            {
                 Ok(activity) => {
                     let activity = activity.map(|activity| MadeActivity {
                         offset: record.offset,
@@ -154,7 +189,11 @@ impl Inspector {
                     });
                     let _ = made.activities.insert(id, activity);
                 }
-                Err(error) => ledger.fault(activities, record.offset, format!("it cannot be read: {error}")),
+                Err(error) => ledger.fault(
+                    activities,
+                    record.offset,
+                    format!("it cannot be read: {error}"),
+                ),
             }
             Ok(())
         })?;
@@ -178,7 +217,9 @@ fn parse<'a>(record: &RecordRef<'a>) -> Result<(&'a str, &'a str, Change<'a>), S
         .ok_or("the key is not an address, a space and an occurrence")?;
     let Some(value) = record.value else {
         let version = record.headers.get(VERSION).map(|version| {
-            std::str::from_utf8(version).ok().and_then(|version| version.parse().ok())
+            std::str::from_utf8(version)
+                .ok()
+                .and_then(|version| version.parse().ok())
         });
         return match version {
             Some(None) => Err("the tombstone's header version is no number".to_owned()),
@@ -186,7 +227,9 @@ fn parse<'a>(record: &RecordRef<'a>) -> Result<(&'a str, &'a str, Change<'a>), S
             None => Ok((email, occurrence, Change::Gone { version: None })),
         };
     };
-    let row: AttendanceRow<'_> = ATTENDANCE_ROW.decode(value).map_err(|error| error.to_string())?;
+    let row: AttendanceRow<'_> = ATTENDANCE_ROW
+        .decode(value)
+        .map_err(|error| error.to_string())?;
     if row.email != *email || row.occurrence != *occurrence {
         return Err("the key is not the row's address, a space and its occurrence".to_owned());
     }
@@ -206,13 +249,22 @@ impl Person {
                     || row.first_join.is_some()
                     || !matches!(
                         row.status,
-                        AttendanceStatus::Pending | AttendanceStatus::Denied | AttendanceStatus::Unknown
+                        AttendanceStatus::Pending
+                            | AttendanceStatus::Denied
+                            | AttendanceStatus::Unknown
                     ),
             },
             Change::Gone { version } => {
                 self.open |= version.is_none();
-                let version = version.or(known.map(|known| known.saturating_add(1))).unwrap_or_default();
-                Row { offset, version, stands: false, makes_a_contact: false }
+                let version = version
+                    .or(known.map(|known| known.saturating_add(1)))
+                    .unwrap_or_default();
+                Row {
+                    offset,
+                    version,
+                    stands: false,
+                    makes_a_contact: false,
+                }
             }
         };
         if known.is_some_and(|known| row.version <= known) {
@@ -259,16 +311,28 @@ fn check_contacts(
 }
 
 /// What was said stays said where the row is withdrawn; where it stands, it says so still.
-fn check_activities(made: &Made, people: &HashMap<String, Person>, activities: &TopicPartition, ledger: &mut Ledger<'_>) {
+fn check_activities(
+    made: &Made,
+    people: &HashMap<String, Person>,
+    activities: &TopicPartition,
+    ledger: &mut Ledger<'_>,
+) {
     for (id, activity) in &made.activities {
         let Some(activity) = activity else { continue };
         let Some(person) = people.get(&activity.email) else {
             ledger.fault(activities, activity.offset, "no row of the person is there");
             continue;
         };
-        let row_stands = person.rows.get(&activity.occurrence).is_some_and(|row| row.stands);
+        let row_stands = person
+            .rows
+            .get(&activity.occurrence)
+            .is_some_and(|row| row.stands);
         if row_stands && !person.milestones.contains(id) {
-            ledger.fault(activities, activity.offset, "no row of the person has this milestone");
+            ledger.fault(
+                activities,
+                activity.offset,
+                "no row of the person has this milestone",
+            );
         }
     }
 }

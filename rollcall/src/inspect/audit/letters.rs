@@ -27,8 +27,15 @@ impl Letters {
                 let found = letter(&Place::of(&partition, record.offset), record);
                 if found.stage == stage {
                     let key = record.key.unwrap_or_default().to_vec();
-                    *letters.by_key.entry((found.source.topic.clone(), key)).or_default() += 1;
-                    letters.by_source.entry(found.source).or_default().push(found.place);
+                    *letters
+                        .by_key
+                        .entry((found.source.topic.clone(), key))
+                        .or_default() += 1;
+                    letters
+                        .by_source
+                        .entry(found.source)
+                        .or_default()
+                        .push(found.place);
                 }
                 Ok(())
             })?;
@@ -38,7 +45,9 @@ impl Letters {
 
     /// How many were made of a record.
     pub(super) fn of(&self, partition: &TopicPartition, offset: i64) -> usize {
-        self.by_source.get(&Place::of(partition, offset)).map_or(0, Vec::len)
+        self.by_source
+            .get(&Place::of(partition, offset))
+            .map_or(0, Vec::len)
     }
 
     /// Whether one was made of a record of this key, at any offset.
@@ -53,6 +62,8 @@ impl Letters {
 
     /// Every one, with the record that it names.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&Place, &Place)> {
-        self.by_source.iter().flat_map(|(source, letters)| letters.iter().map(move |letter| (source, letter)))
+        self.by_source
+            .iter()
+            .flat_map(|(source, letters)| letters.iter().map(move |letter| (source, letter)))
     }
 }

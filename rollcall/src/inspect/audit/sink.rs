@@ -33,7 +33,10 @@ type Asked = Result<Vec<String>, String>;
 
 impl Inspector {
     pub(super) fn audit_sink(&self, wanted: &Wanted, ledger: &mut Ledger<'_>) -> Result<()> {
-        let (contacts, activities) = (self.topics.route(&ENGAGEMENT_CONTACTS), self.topics.route(&ENGAGEMENT_ACTIVITIES));
+        let (contacts, activities) = (
+            self.topics.route(&ENGAGEMENT_CONTACTS),
+            self.topics.route(&ENGAGEMENT_ACTIVITIES),
+        );
         let inputs: Vec<_> = contacts.all().chain(activities.all()).collect();
         let positions: HashMap<_, _> = inputs
             .iter()
@@ -42,19 +45,38 @@ impl Inspector {
         let letters = self.letters(STAGE)?;
         for output in self.topics.route(&BREVO_DELIVERIES).all() {
             let deliveries = self.read_deliveries(&output, ledger)?;
-            let (people, events) = (contacts.partition(output.partition), activities.partition(output.partition));
+            let (people, events) = (
+                contacts.partition(output.partition),
+                activities.partition(output.partition),
+            );
             let of_contact = |value: &[u8]| -> Asked {
-                let contact: Contact<'_> = CONTACT.decode(value).map_err(|error| error.to_string())?;
-                Ok(vec![key::join(&contact.email, &EffectId::Contact.to_string())])
+                let contact: Contact<'_> =
+                    CONTACT.decode(value).map_err(|error| error.to_string())?;
+                Ok(vec![key::join(
+                    &contact.email,
+                    &EffectId::Contact.to_string(),
+                )])
             };
             let of_activity = |value: &[u8]| -> Asked {
-                let activity: Activity<'_> = ACTIVITY.decode(value).map_err(|error| error.to_string())?;
+                let activity: Activity<'_> =
+                    ACTIVITY.decode(value).map_err(|error| error.to_string())?;
                 let effects = wanted.effects(&activity, 0);
-                Ok(effects.iter().map(|effect| key::join(&activity.email, &effect.id.to_string())).collect())
+                Ok(effects
+                    .iter()
+                    .map(|effect| key::join(&activity.email, &effect.id.to_string()))
+                    .collect())
             };
-            let input = Input { partition: &people, position: positions[&people], asked: &of_contact };
+            let input = Input {
+                partition: &people,
+                position: positions[&people],
+                asked: &of_contact,
+            };
             let _ = self.audit_input(&input, &deliveries, &letters, ledger)?;
-            let input = Input { partition: &events, position: positions[&events], asked: &of_activity };
+            let input = Input {
+                partition: &events,
+                position: positions[&events],
+                asked: &of_activity,
+            };
             let known = self.audit_input(&input, &deliveries, &letters, ledger)?;
             check_deliveries(&deliveries, &known, &output, ledger);
         }
@@ -86,7 +108,9 @@ impl Inspector {
                 return Ok(());
             }
             ledger.account.records += 1;
-            let is_last = record.key.is_some_and(|key| last.get(key) == Some(&record.offset));
+            let is_last = record
+                .key
+                .is_some_and(|key| last.get(key) == Some(&record.offset));
             match judge(input, record, is_last, deliveries, letters) {
                 Ok(Became::Effective) => ledger.account.effective += 1,
                 Ok(Became::Ignored) => ledger.account.ignored += 1,
@@ -98,11 +122,19 @@ impl Inspector {
         Ok(keys)
     }
 
-    fn read_deliveries(&self, output: &TopicPartition, ledger: &mut Ledger<'_>) -> Result<Deliveries> {
+    fn read_deliveries(
+        &self,
+        output: &TopicPartition,
+        ledger: &mut Ledger<'_>,
+    ) -> Result<Deliveries> {
         let mut deliveries = Deliveries::new();
         self.scan_to_end(output, |record| {
             let key = String::from_utf8_lossy(record.key.unwrap_or_default()).into_owned();
-            match record.value.map(|value| DELIVERY.decode::<Delivery<'_>>(value)).transpose() {
+            match record
+                .value
+                .map(|value| DELIVERY.decode::<Delivery<'_>>(value))
+                .transpose()
+            {
                 Ok(None) => {
                     let _ = deliveries.remove(&key);
                 }
@@ -112,11 +144,15 @@ impl Inspector {
                         state: delivery.state,
                         effect: delivery.effect,
                         has_reason: delivery.reason.is_some(),
-                        activity_id: delivery.activity_id.map(rollcall_schemas::Text::into_string),
+                        activity_id: delivery
+                            .activity_id
+                            .map(rollcall_schemas::Text::into_string),
                     };
                     let _ = deliveries.insert(key, told);
                 }
-                Err(error) => ledger.fault(output, record.offset, format!("it cannot be read: {error}")),
+                Err(error) => {
+                    ledger.fault(output, record.offset, format!("it cannot be read: {error}"))
+                }
             }
             Ok(())
         })?;
@@ -145,13 +181,19 @@ fn judge(
     deliveries: &Deliveries,
     letters: &Letters,
 ) -> Result<Became, String> {
-    let Some(value) = record.value else { return Ok(Became::Ignored) };
+    let Some(value) = record.value else {
+        return Ok(Became::Ignored);
+    };
     let asked = match (input.asked)(value) {
         Ok(asked) => asked,
         Err(_) if letters.of(input.partition, record.offset) > 0 || !letters.are_all_here() => {
             return Ok(Became::DeadLetter);
         }
-        Err(reason) => return Err(format!("it can never succeed, and no dead letter says so: {reason}")),
+        Err(reason) => {
+            return Err(format!(
+                "it can never succeed, and no dead letter says so: {reason}"
+            ));
+        }
     };
     // What came after it says the same of the same, or more.
     if asked.is_empty() || !is_last {
@@ -176,9 +218,15 @@ fn judge(
     let has_letter = letters.of_key(&input.partition.topic, record.key.unwrap_or_default());
     // A list that one activity asked for in vain may have failed for another one.
     let of_another = || {
-        asked.iter().filter_map(|key| deliveries.get(key)).filter(|told| told.state == DeliveryState::Failed).all(|told| {
-            told.activity_id.as_deref().is_some_and(|id| Some(id.as_bytes()) != record.key)
-        })
+        asked
+            .iter()
+            .filter_map(|key| deliveries.get(key))
+            .filter(|told| told.state == DeliveryState::Failed)
+            .all(|told| {
+                told.activity_id
+                    .as_deref()
+                    .is_some_and(|id| Some(id.as_bytes()) != record.key)
+            })
     };
     match (has_letter, failed == asked.len()) {
         (true, true) => Ok(Became::DeadLetter),
@@ -189,11 +237,26 @@ fn judge(
 }
 
 /// Brevo is told of nothing that did not happen.
-fn check_deliveries(deliveries: &Deliveries, activities: &HashSet<Vec<u8>>, output: &TopicPartition, ledger: &mut Ledger<'_>) {
-    for (key, told) in deliveries.iter().filter(|(_, told)| told.effect == Effect::Event) {
-        let happened = told.activity_id.as_deref().is_some_and(|id| activities.contains(id.as_bytes()));
+fn check_deliveries(
+    deliveries: &Deliveries,
+    activities: &HashSet<Vec<u8>>,
+    output: &TopicPartition,
+    ledger: &mut Ledger<'_>,
+) {
+    for (key, told) in deliveries
+        .iter()
+        .filter(|(_, told)| told.effect == Effect::Event)
+    {
+        let happened = told
+            .activity_id
+            .as_deref()
+            .is_some_and(|id| activities.contains(id.as_bytes()));
         if !happened {
-            ledger.fault(output, told.offset, format!("no activity asks for {}", key::rest(key)));
+            ledger.fault(
+                output,
+                told.offset,
+                format!("no activity asks for {}", key::rest(key)),
+            );
         }
     }
 }

@@ -12,18 +12,19 @@ use rollcall_processors::attendance::{Attendance, AttendanceSettings, NoShowProo
 use rollcall_processors::engagement::Engagement;
 use rollcall_runtime::clock::SystemClock;
 use rollcall_runtime::{
-    CommitPolicy, FlushPolicy, Route, Shutdown, Stage, StageStatus, StateMemory, StateSettings, TopicSettings, Worker,
-    WorkerConfig, group,
+    CommitPolicy, FlushPolicy, Route, Shutdown, Stage, StageStatus, StateMemory, StateSettings,
+    TopicSettings, Worker, WorkerConfig, group,
 };
 use rollcall_sandbox::account::Plan;
 use rollcall_sandbox::deliveries::{DeliveryFaults, deliveries};
 use rollcall_schemas::catalogue::{
-    BREVO_DELIVERIES, ENGAGEMENT_ACTIVITIES, ENGAGEMENT_ATTENDANCE, ENGAGEMENT_CONTACTS, Topic, ZOOM_EVENTS, ZOOM_RAW,
+    BREVO_DELIVERIES, ENGAGEMENT_ACTIVITIES, ENGAGEMENT_ATTENDANCE, ENGAGEMENT_CONTACTS, Topic,
+    ZOOM_EVENTS, ZOOM_RAW,
 };
 use rollcall_schemas::key;
 use rollcall_schemas::record::{
-    Activity, AttendanceRow, AttendanceStatus, Contact, Delivery, DeliveryState, Effect, EventKind, Milestone,
-    MilestoneKind, RawKind, RawRecord, Tick, WebhookDelivery, ZoomEvent,
+    Activity, AttendanceRow, AttendanceStatus, Contact, Delivery, DeliveryState, Effect, EventKind,
+    Milestone, MilestoneKind, RawKind, RawRecord, Tick, WebhookDelivery, ZoomEvent,
 };
 use rollcall_schemas::wire::{
     ACTIVITY, ATTENDANCE_ROW, CONTACT, DELIVERY, RAW_RECORD, RecordSchema, ZOOM_EVENT,
@@ -39,7 +40,11 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const HOUR: i64 = 60 * 60 * 1000;
 
 fn wanted() -> Wanted {
-    let lists = Lists { meeting_participants: Some(15), webinar_attendees: Some(16), webinar_registrants: Some(17) };
+    let lists = Lists {
+        meeting_participants: Some(15),
+        webinar_attendees: Some(16),
+        webinar_registrants: Some(17),
+    };
     Wanted::of(Options::all_events(), lists)
 }
 
@@ -52,10 +57,15 @@ struct Line {
 
 impl Line {
     fn open(folder: TempDir) -> Self {
-        let log: Arc<dyn EventLog> = EmbeddedLog::open(EmbeddedConfig::new(folder.path().join("log"))).unwrap();
+        let log: Arc<dyn EventLog> =
+            EmbeddedLog::open(EmbeddedConfig::new(folder.path().join("log"))).unwrap();
         let topics = TopicSettings::default();
         log.ensure_topics(&topics.configs()).unwrap();
-        Self { folder, log, topics }
+        Self {
+            folder,
+            log,
+            topics,
+        }
     }
 
     fn route(&self, topic: &Topic) -> Route {
@@ -63,7 +73,10 @@ impl Line {
     }
 
     fn end(&self, topic: &Topic, partition: u32) -> i64 {
-        let Offsets { end, .. } = self.log.offsets(&self.route(topic).partition(partition)).unwrap();
+        let Offsets { end, .. } = self
+            .log
+            .offsets(&self.route(topic).partition(partition))
+            .unwrap();
         end
     }
 
@@ -71,7 +84,12 @@ impl Line {
     fn append(&self, topic: &Topic, key: &str, value: &[u8]) {
         let route = self.route(topic);
         let mut unit = UnitOfWork::default();
-        route.push(&mut unit.outputs, key, Some(&mut |out| out.extend_from_slice(value)), []);
+        route.push(
+            &mut unit.outputs,
+            key,
+            Some(&mut |out| out.extend_from_slice(value)),
+            [],
+        );
         self.commit("by-hand", topic, &unit);
     }
 
@@ -83,7 +101,10 @@ impl Line {
         let raw = RawRecord {
             kind: RawKind::Webhook,
             received_at: 1,
-            webhook: Some(WebhookDelivery { request_id: None, body }),
+            webhook: Some(WebhookDelivery {
+                request_id: None,
+                body,
+            }),
             ..RawRecord::default()
         };
         self.append_raw(&raw, meeting_id);
@@ -95,7 +116,10 @@ impl Line {
             let end = self.end(topic, partition.partition);
             (partition, end)
         });
-        let unit = UnitOfWork { offsets: offsets.collect(), ..UnitOfWork::default() };
+        let unit = UnitOfWork {
+            offsets: offsets.collect(),
+            ..UnitOfWork::default()
+        };
         self.commit(&group(&self.topics, stage), topic, &unit);
     }
 
@@ -106,7 +130,10 @@ impl Line {
             instance: "by-hand".to_owned(),
         };
         let mut member = self.log.join(config).unwrap();
-        while !matches!(member.poll(1, Duration::from_secs(1)).unwrap(), Polled::Assigned(_)) {}
+        while !matches!(
+            member.poll(1, Duration::from_secs(1)).unwrap(),
+            Polled::Assigned(_)
+        ) {}
         member.commit(unit).unwrap();
         member.leave();
     }
@@ -127,12 +154,24 @@ impl Line {
             status: Arc::new(StageStatus::new(name)),
         };
         thread::scope(|scope| {
-            let worker = scope.spawn(|| Worker::run(Arc::clone(&self.log), Arc::new(stage), config, &shutdown));
+            let worker = scope
+                .spawn(|| Worker::run(Arc::clone(&self.log), Arc::new(stage), config, &shutdown));
             let partitions: Vec<_> = self.route(input).all().collect();
-            let ends: Vec<_> = partitions.iter().map(|p| Some(self.end(input, p.partition)).filter(|end| *end > 0)).collect();
+            let ends: Vec<_> = partitions
+                .iter()
+                .map(|p| Some(self.end(input, p.partition)).filter(|end| *end > 0))
+                .collect();
             let started = Instant::now();
-            while self.log.committed(&group(&self.topics, name), &partitions).unwrap() != ends {
-                assert!(started.elapsed() < PATIENCE, "{name} does not come to its end");
+            while self
+                .log
+                .committed(&group(&self.topics, name), &partitions)
+                .unwrap()
+                != ends
+            {
+                assert!(
+                    started.elapsed() < PATIENCE,
+                    "{name} does not come to its end"
+                );
                 thread::sleep(Duration::from_millis(10));
             }
             shutdown.request();
@@ -147,7 +186,10 @@ impl Line {
             let mut last = std::collections::BTreeMap::new();
             inspector
                 .scan_to_end(&partition, |record| {
-                    last.insert(record.key.map(<[u8]>::to_vec), record.value.map(<[u8]>::to_vec));
+                    last.insert(
+                        record.key.map(<[u8]>::to_vec),
+                        record.value.map(<[u8]>::to_vec),
+                    );
                     Ok(())
                 })
                 .unwrap();
@@ -169,7 +211,12 @@ impl Line {
                 ..Delivery::default()
             };
             let value = DELIVERY.encoder().encode(&delivery);
-            route.push(&mut unit.outputs, &key::join(email, id), Some(&mut |out| out.extend_from_slice(&value)), []);
+            route.push(
+                &mut unit.outputs,
+                &key::join(email, id),
+                Some(&mut |out| out.extend_from_slice(&value)),
+                [],
+            );
         };
         self.values(&ENGAGEMENT_CONTACTS, |value| {
             let contact: Contact<'_> = CONTACT.decode(value).unwrap();
@@ -178,7 +225,12 @@ impl Line {
         self.values(&ENGAGEMENT_ACTIVITIES, |value| {
             let activity: Activity<'_> = ACTIVITY.decode(value).unwrap();
             for effect in wanted().effects(&activity, 0) {
-                confirm(&activity.email, &effect.id.to_string(), effect.id.effect(), Some(&activity.id));
+                confirm(
+                    &activity.email,
+                    &effect.id.to_string(),
+                    effect.id.effect(),
+                    Some(&activity.id),
+                );
             }
         });
         self.commit("by-hand", &BREVO_DELIVERIES, &unit);
@@ -230,7 +282,7 @@ fn played() -> Line {
         line.append_webhook("1", br#"{"event":"meeting.registration_created","event_ts":1,"payload":{"object":{"id":1}}}"#);
         let settings = AttendanceSettings {
             no_show_proof: NoShowProof::Webhooks,
-            internal_domains: plan.internal_domains.clone(),
+            internal_domains: plan.internal_domains,
             ..AttendanceSettings::default()
         };
         line.run(Attendance::new(settings, &line.topics), &ZOOM_RAW);
@@ -263,13 +315,22 @@ fn a_played_account_adds_up() {
     let report = line.audit();
     assert_eq!(report.faults, []);
     assert!(report.balances());
-    let [attendance, engagement, sink] = &report.accounts[..] else { panic!("{report:?}") };
+    let [attendance, engagement, sink] = &report.accounts[..] else {
+        panic!("{report:?}")
+    };
     assert_eq!(attendance.dead_letters, 2);
     for account in [attendance, engagement, sink] {
         assert!(account.effective > 10, "{account:?}");
-        assert_eq!((account.unaccounted(), account.waiting), (0, 0), "{account:?}");
+        assert_eq!(
+            (account.unaccounted(), account.waiting),
+            (0, 0),
+            "{account:?}"
+        );
     }
-    assert!(attendance.ignored > 10, "duplicates and ticks: {attendance:?}");
+    assert!(
+        attendance.ignored > 10,
+        "duplicates and ticks: {attendance:?}"
+    );
 }
 
 #[test]
@@ -288,16 +349,28 @@ fn finds(break_it: impl FnOnce(&Line), faults: &[(&str, &str)]) {
     break_it(&line);
     let report = line.audit();
     assert!(!report.balances());
-    let mut found: Vec<_> = report.faults.iter().map(|fault| (fault.stage.as_str(), fault.what.as_str())).collect();
+    let mut found: Vec<_> = report
+        .faults
+        .iter()
+        .map(|fault| (fault.stage.as_str(), fault.what.as_str()))
+        .collect();
     for (stage, words) in faults {
-        let place = found.iter().position(|(of, what)| of == stage && what.contains(words));
+        let place = found
+            .iter()
+            .position(|(of, what)| of == stage && what.contains(words));
         let place = place.unwrap_or_else(|| panic!("nobody says {words:?}: {found:?}"));
         found.remove(place);
     }
     assert_eq!(found, [], "and nothing else is wrong");
 }
 
-fn put<T: serde::Serialize>(line: &Line, topic: &Topic, schema: &'static RecordSchema, key: &str, value: &T) {
+fn put<T: serde::Serialize>(
+    line: &Line,
+    topic: &Topic,
+    schema: &'static RecordSchema,
+    key: &str,
+    value: &T,
+) {
     line.append(topic, key, &schema.encoder().encode(value));
 }
 
@@ -327,7 +400,12 @@ fn a_dead_letter_that_was_not_written_is_found() {
 
 #[test]
 fn an_event_from_nowhere_and_one_that_is_there_twice_are_found() {
-    let event = ZoomEvent { event_id: "7 cafe".into(), kind: EventKind::Started, meeting_id: "7".into(), ..ZoomEvent::default() };
+    let event = ZoomEvent {
+        event_id: "7 cafe".into(),
+        kind: EventKind::Started,
+        meeting_id: "7".into(),
+        ..ZoomEvent::default()
+    };
     finds(
         |line| put(line, &ZOOM_EVENTS, &ZOOM_EVENT, "7 cafe", &event),
         &[("attendance", "no record of zoom.raw comes to this event")],
@@ -337,7 +415,10 @@ fn an_event_from_nowhere_and_one_that_is_there_twice_are_found() {
             put(line, &ZOOM_EVENTS, &ZOOM_EVENT, "7 cafe", &event);
             put(line, &ZOOM_EVENTS, &ZOOM_EVENT, "7 cafe", &event);
         },
-        &[("attendance", "there twice"), ("attendance", "no record of zoom.raw comes to this event")],
+        &[
+            ("attendance", "there twice"),
+            ("attendance", "no record of zoom.raw comes to this event"),
+        ],
     );
 }
 
@@ -348,7 +429,12 @@ fn row(version: i64) -> AttendanceRow<'static> {
         meeting_id: "7".into(),
         version,
         status: AttendanceStatus::Registered,
-        milestones: vec![Milestone { id: "registered:7:r".into(), kind: MilestoneKind::Registered, at: 1, ..Milestone::default() }],
+        milestones: vec![Milestone {
+            id: "registered:7:r".into(),
+            kind: MilestoneKind::Registered,
+            at: 1,
+            ..Milestone::default()
+        }],
         ..AttendanceRow::default()
     }
 }
@@ -357,11 +443,20 @@ fn row(version: i64) -> AttendanceRow<'static> {
 fn a_row_of_which_nothing_was_made_is_found() {
     finds(
         |line| {
-            put(line, &ENGAGEMENT_ATTENDANCE, &ATTENDANCE_ROW, "new@example.com 7-20260302T080000Z", &row(1));
+            put(
+                line,
+                &ENGAGEMENT_ATTENDANCE,
+                &ATTENDANCE_ROW,
+                "new@example.com 7-20260302T080000Z",
+                &row(1),
+            );
             line.move_past("engagement", &ENGAGEMENT_ATTENDANCE);
         },
         &[
-            ("engagement", "its milestone registered:7:r is not in engagement.activities"),
+            (
+                "engagement",
+                "its milestone registered:7:r is not in engagement.activities",
+            ),
             ("engagement", "its person is not in engagement.contacts"),
         ],
     );
@@ -376,7 +471,13 @@ fn a_version_of_a_row_that_was_lost_is_found() {
             let mut row: AttendanceRow<'_> = ATTENDANCE_ROW.decode(&value).unwrap();
             row.version += 1;
             let row_key = key::join(&row.email, &row.occurrence);
-            put(line, &ENGAGEMENT_ATTENDANCE, &ATTENDANCE_ROW, &row_key, &row);
+            put(
+                line,
+                &ENGAGEMENT_ATTENDANCE,
+                &ATTENDANCE_ROW,
+                &row_key,
+                &row,
+            );
             line.move_past("engagement", &ENGAGEMENT_ATTENDANCE);
         },
         &[("engagement", "rows come to version")],
@@ -385,9 +486,21 @@ fn a_version_of_a_row_that_was_lost_is_found() {
 
 #[test]
 fn a_contact_of_whom_nothing_is_known_is_found() {
-    let contact = Contact { email: "nobody@example.com".into(), version: 1, ..Contact::default() };
+    let contact = Contact {
+        email: "nobody@example.com".into(),
+        version: 1,
+        ..Contact::default()
+    };
     finds(
-        |line| put(line, &ENGAGEMENT_CONTACTS, &CONTACT, "nobody@example.com", &contact),
+        |line| {
+            put(
+                line,
+                &ENGAGEMENT_CONTACTS,
+                &CONTACT,
+                "nobody@example.com",
+                &contact,
+            )
+        },
         &[("engagement", "no row of the person is there")],
     );
 }
@@ -432,7 +545,11 @@ fn what_brevo_was_not_told_and_failures_without_a_word_are_found() {
             let mut contact: Contact<'_> = CONTACT.decode(&value).unwrap();
             contact.version = i64::MAX;
             let email = contact.email.to_string();
-            line.append(&BREVO_DELIVERIES, "unused@example.com contact", &DELIVERY.encoder().encode(&Delivery::default()));
+            line.append(
+                &BREVO_DELIVERIES,
+                "unused@example.com contact",
+                &DELIVERY.encoder().encode(&Delivery::default()),
+            );
             put(line, &ENGAGEMENT_CONTACTS, &CONTACT, &email, &contact);
             let route = line.route(&BREVO_DELIVERIES);
             let mut unit = UnitOfWork::default();
