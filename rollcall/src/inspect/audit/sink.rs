@@ -92,14 +92,10 @@ impl Inspector {
         ledger: &mut Ledger<'_>,
     ) -> Result<HashSet<Vec<u8>>> {
         let partition = input.partition;
+        // A version that a later one superseded is settled, also where that one still waits.
         let mut last: HashMap<Vec<u8>, i64> = HashMap::new();
-        let mut keys = HashSet::new();
         self.scan_to_end(partition, |record| {
-            let key = record.key.unwrap_or_default();
-            if record.offset < input.position {
-                let _ = last.insert(key.to_vec(), record.offset);
-            }
-            let _ = keys.insert(key.to_vec());
+            let _ = last.insert(record.key.unwrap_or_default().to_vec(), record.offset);
             Ok(())
         })?;
         self.scan_to_end(partition, |record| {
@@ -119,7 +115,7 @@ impl Inspector {
             }
             Ok(())
         })?;
-        Ok(keys)
+        Ok(last.into_keys().collect())
     }
 
     fn read_deliveries(

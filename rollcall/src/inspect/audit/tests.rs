@@ -342,6 +342,33 @@ fn what_is_not_taken_yet_is_no_fault() {
     assert_eq!(report.accounts[0].waiting, 1);
 }
 
+/// The sink settles a version when a later one takes its place, and that one may wait.
+#[test]
+fn a_contact_whose_later_version_waits_is_no_fault() {
+    let line = played();
+    let forget = |line: &Line| {
+        let mut value = Vec::new();
+        line.values(&ENGAGEMENT_CONTACTS, |contact| value = contact.to_vec());
+        let contact: Contact<'_> = CONTACT.decode(&value).unwrap();
+        let route = line.route(&BREVO_DELIVERIES);
+        let mut unit = UnitOfWork::default();
+        route.push(
+            &mut unit.outputs,
+            &key::join(&contact.email, "contact"),
+            None,
+            [],
+        );
+        line.commit("by-hand", &BREVO_DELIVERIES, &unit);
+        (contact.email.to_string(), value)
+    };
+    let (email, value) = forget(&line);
+    assert!(!line.audit().balances(), "no delivery of the contact");
+    line.append(&ENGAGEMENT_CONTACTS, &email, &value);
+    let report = line.audit();
+    assert!(report.balances(), "{:?}", report.faults);
+    assert_eq!(report.accounts[2].waiting, 1);
+}
+
 /// One thing is wrong, and the audit says it, and nothing else.
 #[track_caller]
 fn finds(break_it: impl FnOnce(&Line), faults: &[(&str, &str)]) {
