@@ -92,6 +92,17 @@ pub enum Trigger {
         /// How it fails.
         failure: Failure,
     },
+    /// A step after the visit of this number, from 1, to the moment named.
+    After {
+        /// The moment.
+        name: &'static str,
+        /// Which visit.
+        visit: u64,
+        /// How many steps later, from 1.
+        steps: u64,
+        /// Chooses among the ways in which that step can fail.
+        choice: u64,
+    },
     /// The visit of this number, from 1, to any step.
     Any {
         /// Which visit.
@@ -138,7 +149,7 @@ pub struct CrashPoints {
 struct State {
     trigger: Option<Trigger>,
     visits: Visits,
-    total: u64,
+    path: Vec<(&'static str, Kind)>,
     fired: Option<(&'static str, Kind, Failure)>,
     dead: bool,
     unsynced: Unsynced,
@@ -218,10 +229,10 @@ impl CrashPoints {
         self.lock().visits.clone()
     }
 
-    /// How many steps were reached.
+    /// The steps that were reached, in order.
     #[must_use]
-    pub fn total(&self) -> u64 {
-        self.lock().total
+    pub fn path(&self) -> Vec<(&'static str, Kind)> {
+        self.lock().path.clone()
     }
 
     /// What has failed, if anything.
@@ -330,11 +341,25 @@ impl CrashPoints {
         if state.dead {
             return Err(killed());
         }
-        state.total += 1;
-        let total = state.total;
+        state.path.push((step, kind));
+        let total = state.path.len() as u64;
         let visits = state.visits.entry((step, kind)).or_default();
         *visits += 1;
         let visits = *visits;
+        if let Some(Trigger::After {
+            name,
+            visit,
+            steps,
+            choice,
+        }) = state.trigger
+            && name == step
+            && visit == visits
+        {
+            state.trigger = Some(Trigger::Any {
+                visit: total + steps,
+                choice,
+            });
+        }
         let failure = match state.trigger {
             Some(Trigger::Step {
                 name,
@@ -375,7 +400,7 @@ impl CrashPoints {
     fn die(&self, power: bool) -> io::Error {
         let mut state = self.lock();
         state.dead = true;
-        let (total, at_death) = (state.total, state.at_death.take());
+        let (total, at_death) = (state.path.len() as u64, state.at_death.take());
         if power && let Err(error) = state.unsynced.lose(total) {
             return error;
         }

@@ -43,11 +43,22 @@ impl Chance {
     /// What fails in the next life, if anything.
     pub(crate) fn trigger(&mut self) -> Option<Trigger> {
         self.failures = self.failures.checked_sub(1)?;
+        let random = &mut self.random;
+        let choice = random.random_range(0..1_000_000);
+        if random.random_bool(0.6) {
+            // Within a unit of work, or right after it.
+            return Some(Trigger::After {
+                name: "before a unit of work is finished",
+                visit: random.random_range(1..=8),
+                steps: random.random_range(1..=30),
+                choice,
+            });
+        }
         // A life reaches some thousand steps; the first ones are those of opening and recovery.
-        let limit = [40, 300, 3_000][self.random.random_range(0..3)];
+        let limit = [40, 300, 3_000][random.random_range(0..3)];
         Some(Trigger::Any {
-            visit: self.random.random_range(1..=limit),
-            choice: self.random.random_range(0..1_000_000),
+            visit: random.random_range(1..=limit),
+            choice,
         })
     }
 }

@@ -1,6 +1,7 @@
 //! One life of the process: the log is opened, input comes in, both stages run until all is done,
 //! the log is closed. Or it dies on the way.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::future::Future;
 use std::path::{Path, PathBuf};
@@ -121,30 +122,51 @@ impl Place {
     }
 }
 
-/// Copies the stores as a killed process leaves them: closing RocksDB writes what was in memory.
+/// Copies the stores as a killed process leaves them: closing RocksDB would write what is in memory.
+/// RocksDB's own threads may be at work meanwhile, so that it is done again until nothing changed.
 pub(crate) fn copy_stores(from: &Path, to: &Path) {
+    loop {
+        let before = listing(from);
+        copy(from, to);
+        if listing(from) == before {
+            return;
+        }
+        fs::remove_dir_all(to).expect("the copy is there");
+    }
+}
+
+/// The files below a folder; of the one that names RocksDB's manifest, what it says.
+fn listing(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut files = BTreeMap::new();
+    let Ok(entries) = fs::read_dir(folder) else {
+        return files;
+    };
+    for path in entries.map(|entry| entry.expect("an entry").path()) {
+        if path.is_dir() {
+            files.extend(listing(&path));
+        } else {
+            let says = if path.ends_with("CURRENT") {
+                fs::read(&path).unwrap_or_default()
+            } else {
+                Vec::new()
+            };
+            files.insert(path, says);
+        }
+    }
+    files
+}
+
+fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).expect("a folder");
     let Ok(entries) = fs::read_dir(from) else {
         return;
     };
-    let mut paths: Vec<_> = entries
-        .map(|entry| entry.expect("an entry").path())
-        .collect();
-    // What names other files is copied before them, since those are there already.
-    paths.sort_by_key(|path| {
-        let name = path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
-        (!name.starts_with("CURRENT"), !name.starts_with("MANIFEST"))
-    });
-    for path in paths {
+    for path in entries.map(|entry| entry.expect("an entry").path()) {
         let target = to.join(path.file_name().expect("a name"));
         if path.is_dir() {
-            copy_stores(&path, &target);
+            copy(&path, &target);
         } else if let Err(error) = fs::copy(&path, &target) {
-            // RocksDB removes files that it needs no more at any time.
+            // It was removed, so that this is done again.
             assert_eq!(
                 error.kind(),
                 std::io::ErrorKind::NotFound,

@@ -17,6 +17,7 @@ const MOST_LIVES: usize = 30;
 #[derive(Debug)]
 pub(crate) struct Life {
     pub(crate) visits: Visits,
+    pub(crate) path: Vec<(&'static str, Kind)>,
     pub(crate) fired: Option<(&'static str, Kind, Failure)>,
 }
 
@@ -58,6 +59,7 @@ pub(crate) fn run(
         let fired = points.fired();
         let life = Life {
             visits: points.visits(),
+            path: points.path(),
             fired,
         };
         lives.push(life);

@@ -157,6 +157,30 @@ fn on_all_cores<T: Send>(
     failures.into_inner().expect("no panic")
 }
 
+/// Every failure at every step of three units of work: an early one, one of each stage.
+fn units_of_work(path: &[(&'static str, Kind)]) -> impl Iterator<Item = Trigger> {
+    const BEGIN: &str = "before a unit of work is finished";
+    const END: &str = "after a unit of work";
+    let places = |wanted: &str| -> Vec<usize> {
+        let found = path.iter().enumerate();
+        found
+            .filter(|(_, (name, _))| *name == wanted)
+            .map(|(place, _)| place)
+            .collect()
+    };
+    let (begins, ends) = (places(BEGIN), places(END));
+    let mut triggers = Vec::new();
+    for unit in [1, begins.len() / 2, begins.len() - 1] {
+        for place in begins[unit]..=ends[unit] {
+            for choice in 0..path[place].1.failures().len() as u64 {
+                let visit = place as u64 + 1;
+                triggers.push(Trigger::Any { visit, choice });
+            }
+        }
+    }
+    triggers.into_iter()
+}
+
 #[test]
 fn every_step_fails_in_every_way() {
     let mut walks = Vec::new();
@@ -174,7 +198,11 @@ fn every_step_fails_in_every_way() {
                 scene.name
             );
         }
-        for ((name, kind), visits) in &lives[scene.before.len()].visits {
+        let life = &lives[scene.before.len()];
+        if number == 0 {
+            walks.extend(units_of_work(&life.path).map(|trigger| (scene, trigger)));
+        }
+        for ((name, kind), visits) in &life.visits {
             let new = reached.insert(name) || number == 0;
             // In the first scene, and of what it did not reach, the first time, the last, and one
             // between; else one.
