@@ -23,7 +23,7 @@ fail() { echo "kafka.sh: $*" >&2; exit 1; }
 
 need_tools() {
   local missing=()
-  command -v java >/dev/null || missing+=(openjdk-17-jre-headless)
+  command -v java >/dev/null || missing+=(default-jre-headless)
   if [ "${1:-}" = maven ]; then command -v mvn >/dev/null || missing+=(maven); fi
   [ ${#missing[@]} -eq 0 ] && return
   if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then

@@ -21,8 +21,8 @@ need_command c++ build-essential
 need_command make build-essential
 need_command perl perl
 need_libclang
-if [ "${1:-build}" = test ]; then
-  need_command java openjdk-17-jre-headless
+if [ "${1:-build}" = test ] && [ -z "${KAFKA_BROKERS:-}" ]; then
+  need_command java default-jre-headless
   need_command mvn maven
 fi
 [ ${#missing[@]} -eq 0 ] && exit 0

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use clap::Args;
 use rollcall_runtime::Shutdown;
+use rollcall_runtime::clock::{Clock as _, SystemClock};
 use rollcall_sandbox::configuration::PipelinePlaces;
 use rollcall_sandbox::{Sandbox, SandboxOptions};
 
@@ -63,7 +64,8 @@ pub(crate) async fn run(arguments: DemoArguments) -> Result<ExitCode> {
         arguments.kafka.as_deref().map_or("embedded".to_owned(), |brokers| format!("on Kafka at {brokers}")),
     ));
 
-    let places = PipelinePlaces { http: free_address()?, admin: free_address()?, log: log_setting(&arguments, folder.path()) };
+    let (http, admin) = free_addresses()?;
+    let places = PipelinePlaces { http, admin, log: log_setting(&arguments, folder.path()) };
     let mut options = SandboxOptions::to(format!("http://{}/webhooks/zoom", places.http));
     options.seed = arguments.seed;
     options.registrants = arguments.registrants;
@@ -71,8 +73,9 @@ pub(crate) async fn run(arguments: DemoArguments) -> Result<ExitCode> {
     let sandbox = Sandbox::start(options).await?;
     let mut yaml = sandbox.configuration_yaml(&places);
     if arguments.kafka.is_some() {
-        // A topic of its own for each play, so that every play starts from nothing.
-        yaml.push_str(&format!("topics: {{ prefix: \"demo-{}.\" }}\n", std::process::id()));
+        // Topics of its own for each play, so that every play starts from nothing.
+        let now = SystemClock.now_ms();
+        yaml.push_str(&format!("topics: {{ prefix: \"demo-{now}-{}.\" }}\n", std::process::id()));
     }
     let file = folder.path().join("rollcall.yaml");
     std::fs::write(&file, &yaml).with_context(|| format!("writing {}", file.display()))?;
@@ -91,6 +94,7 @@ pub(crate) async fn run(arguments: DemoArguments) -> Result<ExitCode> {
     let played = tokio::select! {
         error = pipeline.failure() => Err(error),
         played = play(&sandbox, &status, &rolls, &mut screen) => played,
+        _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("stopped before the end")),
     };
     stop.request();
     let stopped = pipeline.stop().await;
@@ -187,9 +191,14 @@ fn log_setting(arguments: &DemoArguments, folder: &Path) -> String {
     }
 }
 
-/// An address that is free now.
-fn free_address() -> Result<SocketAddr> {
-    Ok(TcpListener::bind(("127.0.0.1", 0)).context("looking for a free port")?.local_addr()?)
+/// Two addresses that are free now, below the ports that connections are given: until the pipeline
+/// listens there, none takes them.
+fn free_addresses() -> Result<(SocketAddr, SocketAddr)> {
+    let first = 20_000 + u16::try_from(std::process::id() % 10_000).expect("below 10,000");
+    let mut free = (first..32_000)
+        .chain(20_000..first)
+        .filter_map(|port| TcpListener::bind(("127.0.0.1", port)).ok()?.local_addr().ok());
+    free.next().zip(free.next()).context("no two ports from 20000 to 32000 are free on 127.0.0.1")
 }
 
 /// Where the demo works: a folder that is kept, or one that goes with the demo.

@@ -1,5 +1,6 @@
 //! Puts the roles together, and takes them apart again.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -120,6 +121,9 @@ impl Pipeline {
             threads: Vec::new(),
             failures,
         };
+        if roles.has(Role::Ingress) && config.connectors.zoom.enabled {
+            pipeline.start_ingress(config).await?;
+        }
         if roles.has(Role::Processors) {
             pipeline.start_stages(config, &failed)?;
         }
@@ -132,9 +136,6 @@ impl Pipeline {
                 "brevo.dry_run is true, and a dry run is not built yet: leave the sink out with --roles ingress,poller,processors, or set it to false"
             );
             pipeline.start_sink(config, &failed).await?;
-        }
-        if roles.has(Role::Ingress) && config.connectors.zoom.enabled {
-            pipeline.start_ingress(config).await?;
         }
         Ok(pipeline)
     }
@@ -156,8 +157,7 @@ impl Pipeline {
             let status = Arc::new(StageStatus::new(stage.name()));
             self.stages.push(Arc::clone(&status));
             for number in 0..workers {
-                let (log, stage, shutdown, failed) =
-                    (Arc::clone(&self.log), Arc::clone(&stage), self.shutdown.clone(), failed.clone());
+                let (log, stage, shutdown) = (Arc::clone(&self.log), Arc::clone(&stage), self.shutdown.clone());
                 let worker = WorkerConfig {
                     topics: self.topics.clone(),
                     state: state.clone(),
@@ -166,12 +166,7 @@ impl Pipeline {
                     clock: Arc::new(SystemClock),
                     status: Arc::clone(&status),
                 };
-                self.spawn(&format!("{}-{number}", stage.name()), move || {
-                    let name = stage.name();
-                    if let Err(error) = Worker::run(log, stage, worker, &shutdown) {
-                        let _ = failed.send(anyhow::Error::new(error).context(format!("stage {name}")));
-                    }
-                })?;
+                self.spawn(stage.name(), failed, move || Ok(Worker::run(log, stage, worker, &shutdown)?))?;
             }
         }
         Ok(())
@@ -184,12 +179,8 @@ impl Pipeline {
             every: if config.clock.is_some() { TICK_EVERY_ON_A_LENT_CLOCK } else { TICK_EVERY },
         };
         let role = ClockRole::new(Arc::clone(&self.log), Arc::clone(&self.clock), settings);
-        let (shutdown, failed) = (self.shutdown.clone(), failed.clone());
-        self.spawn("clock", move || {
-            if let Err(error) = role.run(&shutdown) {
-                let _ = failed.send(anyhow::Error::new(error).context("the clock"));
-            }
-        })
+        let shutdown = self.shutdown.clone();
+        self.spawn("clock", failed, move || Ok(role.run(&shutdown)?))
     }
 
     async fn start_sink(&mut self, config: &Config, failed: &mpsc::UnboundedSender<anyhow::Error>) -> Result<()> {
@@ -198,12 +189,8 @@ impl Pipeline {
         let sink = Sink::new(options, Arc::clone(&self.log), self.topics.clone(), runtime)?;
         sink.check().await?;
         self.sink = Some(sink.handle());
-        let (shutdown, failed) = (self.shutdown.clone(), failed.clone());
-        self.spawn("sink", move || {
-            if let Err(error) = sink.run(&shutdown) {
-                let _ = failed.send(anyhow::Error::new(error).context("the sink"));
-            }
-        })
+        let shutdown = self.shutdown.clone();
+        self.spawn("sink", failed, move || Ok(sink.run(&shutdown)?))
     }
 
     async fn start_ingress(&mut self, config: &Config) -> Result<()> {
@@ -227,7 +214,20 @@ impl Pipeline {
         Ok(())
     }
 
-    fn spawn(&mut self, name: &str, run: impl FnOnce() + Send + 'static) -> Result<()> {
+    /// Runs a role on a thread of its own. One that panics has failed.
+    fn spawn(
+        &mut self,
+        name: &'static str,
+        failed: &mpsc::UnboundedSender<anyhow::Error>,
+        run: impl FnOnce() -> Result<()> + Send + 'static,
+    ) -> Result<()> {
+        let failed = failed.clone();
+        let run = move || {
+            let result = catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| Err(anyhow::anyhow!("it panicked")));
+            if let Err(error) = result {
+                let _ = failed.send(error.context(name));
+            }
+        };
         let thread = std::thread::Builder::new()
             .name(name.to_owned())
             .spawn(run)

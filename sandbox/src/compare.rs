@@ -42,6 +42,9 @@ pub fn compare(truth: &Truth, snapshot: &Snapshot) -> Vec<Difference> {
     contacts(truth, snapshot, &mut differs);
     lists(truth, snapshot, &mut differs);
     events(truth, snapshot, &mut differs);
+    for (addition, times) in &snapshot.repeated_additions {
+        differs(addition, format!("was added {times} more times"));
+    }
     for violation in &snapshot.violations {
         differs(
             &violation.email,

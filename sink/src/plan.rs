@@ -134,6 +134,8 @@ pub struct Planner {
     types: BTreeMap<String, AttributeType>,
     ledger: LedgerStore,
     people: HashMap<Arc<str>, Person>,
+    /// Versions with which contacts went away, of those that have not come back.
+    erased: HashMap<Arc<str>, i64>,
     ready: Ready,
     checks: Checks,
     progress: Progress,
@@ -152,6 +154,7 @@ impl Planner {
             types,
             ledger,
             people: HashMap::new(),
+            erased: HashMap::new(),
             ready: Ready::default(),
             checks: Checks::default(),
             progress: Progress::default(),
@@ -195,6 +198,11 @@ impl Planner {
         now: Moment,
     ) -> Taken {
         let email: Arc<str> = contact.email.as_str().into();
+        match self.erased.get(&email) {
+            Some(erased) if contact.version <= *erased => return Taken::Ignored("erased"),
+            Some(_) => _ = self.erased.remove(&email),
+            None => {}
+        }
         let person = person(&mut self.people, &self.ledger, &email);
         let waiting = person.contact.as_ref().map_or(0, |waiting| waiting.version);
         let in_flight = match &person.in_flight {
@@ -225,9 +233,12 @@ impl Planner {
         Taken::Effective
     }
 
-    /// A contact was erased: nothing that waits for it is done any more.
-    pub fn contact_erased(&mut self, email: &str, now: Moment) {
+    /// A contact went away with this version: nothing that waits for it, or came with it or before, is
+    /// done any more.
+    pub fn contact_erased(&mut self, email: &str, version: i64, now: Moment) {
         let email: Arc<str> = email.into();
+        let erased = self.erased.entry(Arc::clone(&email)).or_default();
+        *erased = version.max(*erased);
         let Some(person) = self.people.get_mut(&email) else {
             return;
         };
@@ -282,8 +293,14 @@ impl Planner {
             return Taken::Ignored("not_wanted");
         }
         let mut unsettled = 0;
+        let is_erased = self.erased.get(&email).is_some_and(|erased| contact_version <= *erased);
         for effect in effects {
-            unsettled += u32::from(self.take_effect(&email, &source, effect, redriven, now));
+            unsettled += u32::from(if is_erased {
+                self.skip_of_erased(&email, &source, effect, now);
+                false
+            } else {
+                self.take_effect(&email, &source, effect, redriven, now)
+            });
         }
         self.progress.open(source.place, unsettled);
         self.enqueue(&email, now);
@@ -291,6 +308,26 @@ impl Planner {
             Taken::Ignored("settled")
         } else {
             Taken::Effective
+        }
+    }
+
+    /// An effect whose contact went away before it could be done.
+    fn skip_of_erased(
+        &mut self,
+        email: &Arc<str>,
+        source: &Arc<Source>,
+        effect: OnceEffect,
+        now: Moment,
+    ) {
+        if self.ledger.once(email, &effect.id).is_none() {
+            let waiting = WaitingEffect {
+                effect,
+                sources: vec![Arc::clone(source)],
+                returned: false,
+                alone: false,
+            };
+            let reason = "the contact is no more: its rows were taken back".to_owned();
+            self.write_once(email, &waiting, Transition::Skip, None, Some(reason), now);
         }
     }
 

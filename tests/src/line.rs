@@ -4,6 +4,7 @@ use std::fs::{self, OpenOptions};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use rollcall_sandbox::Sandbox;
@@ -50,15 +51,21 @@ pub struct Instance {
     child: Option<Child>,
 }
 
-/// An address that is free now.
+/// An address that is free now, below the ports that connections are given: until the instance
+/// listens there, none takes it. No two calls of a process are given the same.
 ///
 /// # Panics
 ///
 /// Where the machine has no free port.
 #[must_use]
 pub fn free_address() -> SocketAddr {
-    TcpListener::bind(("127.0.0.1", 0))
-        .and_then(|listener| listener.local_addr())
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = u16::try_from(std::process::id() % 100).expect("below 100") * 100;
+    (0..10_000)
+        .find_map(|_| {
+            let port = 20_000 + (first + NEXT.fetch_add(1, Ordering::Relaxed)) % 10_000;
+            TcpListener::bind(("127.0.0.1", port)).ok()?.local_addr().ok()
+        })
         .expect("a free port")
 }
 

@@ -198,6 +198,7 @@ impl Meeting {
             self.sessions.push(Session { uuid: uuid.to_owned(), ..Session::default() });
             self.sessions.len() - 1
         });
+        let others = self.sessions.len() > 1;
         let session = &mut self.sessions[place];
         changed |= session.topic.see_text(event.occurred_at, event.topic.as_deref());
         if let Some(start) = event.start_time {
@@ -216,6 +217,8 @@ impl Meeting {
             let at = participant.at;
             let signs = session.signs.map_or((at, at), |(first, last)| (first.min(at), last.max(at)));
             changed |= session.start.is_none() && session.signs.map(|(first, _)| first) != Some(signs.0);
+            // Until its end is known, its last sign decides whether a later session goes on with it.
+            changed |= others && session.end.is_none() && session.signs.map(|(_, last)| last) != Some(signs.1);
             session.signs = Some(signs);
         }
         (u32::try_from(place).ok(), changed)

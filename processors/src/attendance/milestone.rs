@@ -89,9 +89,16 @@ fn each_holding<'a>(
     }
 }
 
-/// Records what holds now in the row.
-pub(super) fn record<'a>(scene: &Scene<'a>, person: &'a Person, about: About, derived: &Derived<'a>, row: &mut Row) {
+/// Records what holds now in the row. Tells whether something was recorded for the first time.
+pub(super) fn record<'a>(
+    scene: &Scene<'a>,
+    person: &'a Person,
+    about: About,
+    derived: &Derived<'a>,
+    row: &mut Row,
+) -> bool {
     let mut reordered = false;
+    let known_before = row.milestones.len();
     each_holding(scene, person, about, derived, |holding| {
         if let Some(known) = row.milestones.iter_mut().find(|known| holding.is(known)) {
             reordered |= known.at != holding.at;
@@ -123,6 +130,7 @@ pub(super) fn record<'a>(scene: &Scene<'a>, person: &'a Person, about: About, de
     if reordered {
         row.milestones.sort_unstable_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
     }
+    row.milestones.len() > known_before
 }
 
 /// Moves the milestones of a row whose occurrence is no more; what was said is not said again.

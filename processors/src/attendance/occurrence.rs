@@ -253,7 +253,9 @@ fn view(meeting: &Meeting, occurrence: &Occurrence, settings: &AttendanceSetting
         state: RowState::Provisional,
         ..OccurrenceView::default()
     };
-    view.begun = view.started_at.is_some_and(|started_at| timer.at(started_at));
+    // A sign of somebody in the session is no start: that is said only once Zoom has told it.
+    let told = sessions.iter().all(|session| session.start.is_some());
+    view.begun = told && view.started_at.is_some_and(|started_at| timer.at(started_at));
     if sessions.is_empty() {
         let deleted = planned.is_none_or(|planned| planned.deleted_at().is_some()) || meeting.deleted.get() == Some(&true);
         let passed = !deleted && planned_end.is_some_and(|end| timer.at(end));

@@ -1,8 +1,10 @@
 //! From facts to the records of the public topics.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use rollcall_schemas::Text;
+use rollcall_schemas::wire::{ATTENDANCE_ROW, Encoder};
 use rollcall_schemas::record::{
     AttendanceRow, Milestone, OccurrenceRow, RecordingLink, Segment, Session,
 };
@@ -17,6 +19,15 @@ fn text<'a>(latest: &'a Latest<String>) -> Option<Text<'a>> {
 
 fn texts<'a>(known: &'a BTreeMap<String, Latest<String>>) -> BTreeMap<Text<'a>, Text<'a>> {
     known.iter().filter_map(|(name, value)| Some((Text::from(name), text(value)?))).collect()
+}
+
+thread_local! {
+    static ENCODER: RefCell<Encoder> = RefCell::new(ATTENDANCE_ROW.encoder());
+}
+
+/// The row as it is written.
+pub(super) fn encoded_row(scene: &Scene<'_>, email: &str, row: &Row, derived: &Derived<'_>) -> Vec<u8> {
+    ENCODER.with_borrow_mut(|encoder| encoder.encode(&attendance_row(scene, email, row, derived)))
 }
 
 /// The row of a person and an occurrence or a series.

@@ -1,7 +1,8 @@
 //! The roll of one meeting: takes its events, in order, and keeps what every row of it says.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
+use foldhash::fast::RandomState;
 use rollcall_runtime::{StateError, StateView};
 use rollcall_schemas::record::{EventKind, Phase, RowState, ZoomEvent};
 use xxhash_rust::xxh3::xxh3_64;
@@ -14,6 +15,7 @@ use super::milestone;
 use super::occurrence::{Moved, Views, look, regroup};
 use super::ownership::{RegistrantIndex, SeatIndex, email_of};
 use super::person::{Counted, Person, Row};
+use super::record::encoded_row;
 use super::settings::AttendanceSettings;
 use super::timer::set_timer;
 
@@ -33,6 +35,10 @@ pub(super) struct Roll {
     /// Ids of occurrences that are no more; their rows are to be erased.
     pub(super) gone: Vec<String>,
     print: Fingerprint,
+    /// Rows as they were when something was recorded in them that is not written yet, by person and
+    /// occurrence. One that is taken back before it is written is written once, so that what is said
+    /// does not depend on where a unit of work ends.
+    pub(super) said: HashMap<(String, String), Vec<u8>, RandomState>,
     /// Places of ended occurrences in which somebody's stays may have changed.
     pub(super) peaks_stale: BTreeSet<usize>,
 }
@@ -68,6 +74,7 @@ impl Roll {
             touched: false,
             gone: Vec::new(),
             print: Fingerprint::default(),
+            said: HashMap::default(),
             peaks_stale: BTreeSet::new(),
         })
     }
@@ -204,7 +211,7 @@ impl Roll {
             }
             match derived.filter(|_| role == Role::Contact) {
                 Some(derived) => {
-                    milestone::record(&scene, &person, about, &derived, &mut row);
+                    let is_new = milestone::record(&scene, &person, about, &derived, &mut row);
                     let print = &mut self.print;
                     print.clear();
                     derived.print(&scene, print);
@@ -223,6 +230,10 @@ impl Roll {
                         row.fingerprint = print;
                     }
                     row.was_final |= derived.state == RowState::Final;
+                    if is_new && let Some(email) = email_of(key) {
+                        let value = encoded_row(&scene, email, &row, &derived);
+                        self.said.insert((key.to_owned(), row.about.clone()), value);
+                    }
                 }
                 None => hide(&mut row),
             }

@@ -270,6 +270,7 @@ impl AttendanceTask {
         roll.touched = false;
         self.count_peaks(roll, unit.state)?;
         self.write_occurrences(roll, unit);
+        let mut said = std::mem::take(&mut roll.said);
         let scene = Scene { id: &roll.id, facts: &roll.facts, views: &roll.views };
         for person_key in roll.people.changed() {
             let Some(email) = email_of(person_key) else { continue };
@@ -289,6 +290,11 @@ impl AttendanceTask {
                         );
                     }
                     None => {
+                        let taken_back = (person_key.clone(), row.about.clone());
+                        if let Some(value) = said.remove(&taken_back) {
+                            let mut value = |out: &mut Vec<u8>| out.extend_from_slice(&value);
+                            self.stage.routes.attendance.push(unit.outputs, &output_key, Some(&mut value), []);
+                        }
                         let version = row.version.to_string();
                         let header = Header { name: TOMBSTONE_VERSION, value: version.as_bytes() };
                         self.stage.routes.attendance.push(unit.outputs, &output_key, None, [header]);

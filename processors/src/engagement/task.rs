@@ -28,6 +28,8 @@ struct Touched {
     email: Arc<str>,
     person: Person,
     changed: bool,
+    /// Something was said of him in this unit of work: then it is also said that he is no contact.
+    told: bool,
 }
 
 /// The key of a row, taken apart.
@@ -73,6 +75,7 @@ impl EngagementTask {
                             email,
                             person: Person::unknown(),
                             changed: false,
+                            told: false,
                         });
                         self.touched.len() - 1
                     });
@@ -101,7 +104,10 @@ impl EngagementTask {
         outputs: Option<&mut OutputBatch>,
     ) -> Result<Outcome, StateError> {
         let Touched {
-            person, changed, ..
+            person,
+            changed,
+            told,
+            ..
         } = &mut self.touched[place];
         let Some(value) = record.value else {
             let version = match record.headers.get(VERSION).map(decimal) {
@@ -131,6 +137,7 @@ impl EngagementTask {
         let mut to_say = Vec::new();
         let absorbed = person.absorb(&row, &mut to_say)?;
         *changed |= absorbed == Absorbed::Newest || !to_say.is_empty();
+        *told |= !to_say.is_empty();
         if let Some(outputs) = outputs
             && !to_say.is_empty()
         {
@@ -161,6 +168,7 @@ impl EngagementTask {
             email,
             mut person,
             changed,
+            told,
         } in self.touched.drain(..)
         {
             if !changed {
@@ -175,7 +183,7 @@ impl EngagementTask {
                             |out: &mut Vec<u8>| self.contact_encoder.encode_into(contact, out);
                         self.contacts.push(outputs, &email, Some(&mut value), []);
                     }
-                    (Some(outputs), None) if person.was_contact() => {
+                    (Some(outputs), None) if person.was_contact() || told => {
                         let version = person.version().to_string();
                         self.contacts.push(
                             outputs,

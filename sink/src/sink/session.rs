@@ -49,8 +49,13 @@ const CHECKS: Backoff = Backoff {
     cap: Duration::from_secs(120),
 };
 
+/// How long a commit is made again that the log does not take.
+const COMMIT_PATIENCE: Duration = Duration::from_secs(5);
+
 /// The activity's header with the version of the contact that it came with.
 const CONTACT_VERSION: &str = "contact-version";
+/// The header of a contact's tombstone with the version that it went away with.
+const VERSION: &str = "version";
 
 /// Why a session ended that was not asked to.
 pub(super) enum Ended {
@@ -229,19 +234,22 @@ impl<'s> Session<'s> {
 
     fn commit(&mut self, lease: &mut Lease) -> Result<(), Ended> {
         let mut unit = self.routes.unit(&self.outputs, &mut self.encoder);
+        let started = Instant::now();
         loop {
-            match lease.commit(&mut unit) {
+            let reason = match lease.commit(&mut unit) {
                 Ok(()) => break,
-                Err(LeaseError::Commit(CommitError::Aborted { reason })) => {
-                    tracing::warn!(reason, "a commit was aborted, and is made again");
-                    std::thread::sleep(super::BUSY_WAIT);
-                }
+                Err(LeaseError::Commit(CommitError::Aborted { reason })) => reason,
                 Err(LeaseError::Commit(CommitError::Log(error))) if error.is_retriable() => {
-                    tracing::warn!(%error, "a commit failed, and is made again");
-                    std::thread::sleep(super::BUSY_WAIT);
+                    error.to_string()
                 }
                 Err(error) => return Err(error.into()),
+            };
+            tracing::warn!(reason, "a commit failed, and is made again");
+            if started.elapsed() > COMMIT_PATIENCE {
+                // A new session hears of a shutdown, and begins with what the log says.
+                return Err(Ended::Standby(reason));
             }
+            std::thread::sleep(super::BUSY_WAIT);
         }
         self.committed_at = Instant::now();
         let outputs = std::mem::take(&mut self.outputs);
@@ -438,7 +446,10 @@ impl<'s> Session<'s> {
         let Some(value) = record.value else {
             let key = String::from_utf8_lossy(key);
             match topic {
-                SourceTopic::Contacts => self.planner.contact_erased(&key, now),
+                SourceTopic::Contacts => {
+                    self.planner
+                        .contact_erased(&key, decimal(record, VERSION), now);
+                }
                 SourceTopic::Activities => {
                     let email =
                         String::from_utf8_lossy(key::partition_part(key.as_bytes())).into_owned();
@@ -559,9 +570,14 @@ impl<'s> Session<'s> {
 
 /// The version of the contact that an activity came with; 0 where none is named.
 fn contact_version(record: &RecordRef<'_>) -> i64 {
+    decimal(record, CONTACT_VERSION)
+}
+
+/// A header in decimal digits; 0 where there is none.
+fn decimal(record: &RecordRef<'_>, name: &str) -> i64 {
     let text = record
         .headers
-        .get(CONTACT_VERSION)
+        .get(name)
         .and_then(|value| std::str::from_utf8(value).ok());
     text.and_then(|text| text.parse().ok()).unwrap_or_default()
 }

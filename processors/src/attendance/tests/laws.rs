@@ -28,6 +28,7 @@ enum Shows {
     OtherEmailAndRegistrantId,
     Nothing,
     AccountUser,
+    AccountUserWhoRegistered,
 }
 
 fn part() -> impl Strategy<Value = Part> {
@@ -48,6 +49,7 @@ fn part() -> impl Strategy<Value = Part> {
         Shows::OtherEmailAndRegistrantId,
         Shows::Nothing,
         Shows::AccountUser,
+        Shows::AccountUserWhoRegistered,
     ]);
     (registration, prop::collection::vec(stay, 0..3), shows)
         .prop_map(|(registration, stays, shows)| Part { registration, stays, shows })
@@ -74,6 +76,9 @@ fn webhooks(parts: &[Part], restart: bool) -> Vec<Input> {
                 Shows::OtherEmailAndRegistrantId => json!({"registrant_id": id, "email": format!("other{number}@example.com")}),
                 Shows::Nothing => json!({}),
                 Shows::AccountUser => json!({"participant_user_id": format!("U{number}")}),
+                Shows::AccountUserWhoRegistered => {
+                    json!({"participant_user_id": format!("U{number}"), "registrant_id": id, "email": email})
+                }
             };
             let (uuid, start, _) = sessions.iter().rev().find(|(_, start, _)| start <= from).expect("the first starts at 0");
             let seat_number = format!("{number}{turn}");
@@ -166,6 +171,7 @@ proptest! {
         }
         parted.unit(rest);
         prop_assert_eq!(standing(&whole.last), standing(&parted.last));
+        prop_assert_eq!(&whole.said, &parted.said);
         prop_assert_eq!(&whole.events, &parted.events);
         prop_assert_eq!(&whole.state, &parted.state);
         prop_assert_eq!(&whole.outcomes, &parted.outcomes);

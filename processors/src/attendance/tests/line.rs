@@ -1,6 +1,6 @@
 //! A task on a state in memory, fed with webhooks as Zoom writes them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use rollcall_eventlog::{Headers, OutputBatch, RecordBatchBuilder, RecordRef, TopicPartition};
@@ -61,6 +61,8 @@ pub(super) struct Line {
     stage: Attendance,
     pub(super) state: MemoryState,
     pub(super) last: LastValues,
+    /// Every milestone that was ever in a row, by address.
+    pub(super) said: BTreeSet<(String, String)>,
     /// Values of `zoom.events`, in order.
     pub(super) events: Vec<Vec<u8>>,
     pub(super) outcomes: Vec<Outcome>,
@@ -91,6 +93,7 @@ impl Line {
             stage,
             state: MemoryState::default(),
             last: LastValues::new(),
+            said: BTreeSet::new(),
             events: Vec::new(),
             outcomes: Vec::new(),
             offset: 0,
@@ -127,16 +130,23 @@ impl Line {
             if &**output.topic == "zoom.events" {
                 self.events.extend(output.value.map(<[u8]>::to_vec));
             }
+            if &**output.topic == "engagement.attendance"
+                && let Some(value) = output.value
+            {
+                let row: AttendanceRow<'_> = ATTENDANCE_ROW.decode(value).expect("a row");
+                let said = row.milestones.iter().map(|milestone| (row.email.to_string(), milestone.id.to_string()));
+                self.said.extend(said);
+            }
             self.last.insert(key, output.value.map(<[u8]>::to_vec));
         }
     }
 
     /// A unit of work that is aborted after all was done.
     pub(super) fn aborted_unit(&mut self, inputs: &[Input]) {
-        let (state, last, events, outcomes) =
-            (self.state.clone(), self.last.clone(), self.events.clone(), self.outcomes.clone());
+        let (state, last, events, outcomes, said) =
+            (self.state.clone(), self.last.clone(), self.events.clone(), self.outcomes.clone(), self.said.clone());
         self.unit(inputs);
-        (self.state, self.last, self.events, self.outcomes) = (state, last, events, outcomes);
+        (self.state, self.last, self.events, self.outcomes, self.said) = (state, last, events, outcomes, said);
         self.task.reset();
     }
 
