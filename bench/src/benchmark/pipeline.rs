@@ -255,8 +255,11 @@ fn run_rollcall(
     }
     let memory = peak_memory_mib(running.pid())?;
     let written = growth(&before, &topic_bytes(&broker.data()));
+    // Of a broker that others use too, only what is this run's, and the broker's own.
+    let prefix = &*installation.topics().prefix;
     let by_topic = written
         .into_iter()
+        .filter(|(topic, _)| topic.starts_with(prefix) || topic.starts_with("__"))
         .map(|(topic, bytes)| (topic, json!(megabytes(bytes))))
         .collect();
     running.stop()?;
