@@ -12,7 +12,7 @@ use std::thread::Thread;
 use std::time::Duration;
 
 use rollcall_eventlog::embedded::{EmbeddedConfig, EmbeddedLog, Now, SegmentPolicy};
-use rollcall_eventlog::{EventLog, LogError};
+use rollcall_eventlog::{AppendFuture, Appender, EventLog, LogError};
 use rollcall_processors::attendance::Attendance;
 use rollcall_processors::engagement::Engagement;
 use rollcall_runtime::clock::Clock;
@@ -24,7 +24,7 @@ use rollcall_sandbox::account::SETTLED_MS;
 use rollcall_schemas::catalogue::ZOOM_RAW;
 
 use crate::stepped::{Drained, Stepped};
-use crate::story::Story;
+use crate::story::{Input, Story};
 
 /// How the work is cut. None of it may show in what comes out.
 #[derive(Clone, Copy, Debug)]
@@ -281,20 +281,43 @@ pub(crate) fn take_in(
     taken: &mut usize,
     end: usize,
 ) -> Result<(), LogError> {
-    let raw = topics.route(&ZOOM_RAW);
     let appender = log.appender()?;
     for input in &story.input[*taken..end] {
-        let partitions: Vec<_> = match &input.key {
-            Some(key) => vec![raw.partition(raw.partition_for(key.as_bytes()))],
-            None => raw.all().collect(),
-        };
-        let key = input.key.as_deref().unwrap_or("tick").as_bytes();
-        for partition in partitions {
-            wait_for(appender.append(&partition, Some(key), &input.value))?;
+        for answer in send(appender.as_ref(), input, topics) {
+            wait_for(answer)?;
         }
         *taken += 1;
     }
     Ok(())
+}
+
+/// Takes all of the input in, sent at once.
+pub(crate) fn take_in_all(
+    log: &dyn EventLog,
+    story: &Story,
+    topics: &TopicSettings,
+) -> Result<(), LogError> {
+    let appender = log.appender()?;
+    let inputs = story.input.iter();
+    let answers: Vec<_> = inputs
+        .flat_map(|input| send(appender.as_ref(), input, topics))
+        .collect();
+    answers
+        .into_iter()
+        .try_for_each(|answer| wait_for(answer).map(drop))
+}
+
+fn send(appender: &dyn Appender, input: &Input, topics: &TopicSettings) -> Vec<AppendFuture> {
+    let raw = topics.route(&ZOOM_RAW);
+    let partitions: Vec<_> = match &input.key {
+        Some(key) => vec![raw.partition(raw.partition_for(key.as_bytes()))],
+        None => raw.all().collect(),
+    };
+    let key = input.key.as_deref().unwrap_or("tick").as_bytes();
+    let partitions = partitions.iter();
+    partitions
+        .map(|partition| appender.append(partition, Some(key), &input.value))
+        .collect()
 }
 
 struct Unpark(Thread);
