@@ -26,9 +26,9 @@ mod roll;
 mod settings;
 mod stay;
 mod task;
-mod timer;
 #[cfg(test)]
 mod tests;
+mod timer;
 
 pub use settings::{AttendanceSettings, NoShowProof};
 pub use task::{Attendance, TOMBSTONE_VERSION};

@@ -75,14 +75,28 @@ async fn read<T: Serialize + Send + 'static>(
 }
 
 fn fault(status: StatusCode, error: &str) -> Response {
-    (status, Json(Fault { error: error.to_owned() })).into_response()
+    (
+        status,
+        Json(Fault {
+            error: error.to_owned(),
+        }),
+    )
+        .into_response()
 }
 
 async fn ready(State(admin): Shared) -> Response {
     let report = admin.status.report().await;
     let waits = report.waits_for();
-    let status = if waits.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(json!({ "ready": waits.is_empty(), "waits_for": waits }))).into_response()
+    let status = if waits.is_empty() {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    (
+        status,
+        Json(json!({ "ready": waits.is_empty(), "waits_for": waits })),
+    )
+        .into_response()
 }
 
 async fn prometheus(State(admin): Shared) -> Response {
@@ -112,7 +126,10 @@ struct OfPerson {
 }
 
 async fn deliveries(State(admin): Shared, Query(of): Query<OfPerson>) -> Response {
-    read(admin, move |inspector| inspector.deliveries(of.email.as_deref()).map(Some)).await
+    read(admin, move |inspector| {
+        inspector.deliveries(of.email.as_deref()).map(Some)
+    })
+    .await
 }
 
 async fn audit(State(admin): Shared) -> Response {
@@ -141,7 +158,11 @@ async fn redrive(State(admin): Shared, Query(at): Query<At>) -> Response {
         Ok(place) => place,
         Err(error) => return fault(StatusCode::BAD_REQUEST, &error),
     };
-    match admin.inspector.redrive(&place, admin.status.sink.as_ref()).await {
+    match admin
+        .inspector
+        .redrive(&place, admin.status.sink.as_ref())
+        .await
+    {
         Ok(now) => Json(now).into_response(),
         Err(error) => fault(StatusCode::CONFLICT, &format!("{error:#}")),
     }
@@ -150,15 +171,25 @@ async fn redrive(State(admin): Shared, Query(at): Query<At>) -> Response {
 /// The read calls of the Confluent registry, for the schemas in use.
 async fn subjects(State(admin): Shared) -> Json<Vec<String>> {
     let with_schema = TOPICS.iter().filter(|topic| topic.schema.is_some());
-    Json(with_schema.map(|topic| format!("{}{}-value", admin.prefix, topic.name)).collect())
+    Json(
+        with_schema
+            .map(|topic| format!("{}{}-value", admin.prefix, topic.name))
+            .collect(),
+    )
 }
 
-async fn subject(State(admin): Shared, Path((subject, version)): Path<(String, String)>) -> Response {
-    let topic = TOPICS.iter().find(|topic| format!("{}{}-value", admin.prefix, topic.name) == subject);
+async fn subject(
+    State(admin): Shared,
+    Path((subject, version)): Path<(String, String)>,
+) -> Response {
+    let topic = TOPICS
+        .iter()
+        .find(|topic| format!("{}{}-value", admin.prefix, topic.name) == subject);
     match topic.and_then(|topic| topic.schema) {
-        Some(schema) if matches!(version.as_str(), "latest" | "1") => {
-            Json(json!({ "subject": subject, "version": 1, "id": schema.id(), "schema": schema.text() })).into_response()
-        }
+        Some(schema) if matches!(version.as_str(), "latest" | "1") => Json(
+            json!({ "subject": subject, "version": 1, "id": schema.id(), "schema": schema.text() }),
+        )
+        .into_response(),
         Some(_) => registry_fault(40402, "Version not found."),
         None => registry_fault(40401, "Subject not found."),
     }
@@ -172,5 +203,9 @@ async fn schema(Path(id): Path<u32>) -> Response {
 }
 
 fn registry_fault(code: u32, message: &str) -> Response {
-    (StatusCode::NOT_FOUND, Json(json!({ "error_code": code, "message": message }))).into_response()
+    (
+        StatusCode::NOT_FOUND,
+        Json(json!({ "error_code": code, "message": message })),
+    )
+        .into_response()
 }

@@ -143,47 +143,96 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Sandbox(arguments) => sandbox::run(arguments).await?,
         Command::Status { file, json } => {
             let report = ask::status(&load(&file)?).await?;
-            if json { print_json(&report)? } else { print(&report.text())? }
+            if json {
+                print_json(&report)?
+            } else {
+                print(&report.text())?
+            }
         }
         Command::Contact { file, email, json } => {
             let path = ["contact", &email];
             let wanted = email.clone();
-            let report = ask::log(&load(&file)?, &path, &[], move |inspector| inspector.contact(&wanted)).await?;
+            let report = ask::log(&load(&file)?, &path, &[], move |inspector| {
+                inspector.contact(&wanted)
+            })
+            .await?;
             let report = report.with_context(|| format!("nothing is known of {email}"))?;
-            if json { print_json(&report)? } else { print(&show::contact(&report))? }
+            if json {
+                print_json(&report)?
+            } else {
+                print(&show::contact(&report))?
+            }
         }
-        Command::Occurrence { file, id: None, json } => {
-            let list = ask::log(&load(&file)?, &["occurrences"], &[], |inspector| inspector.occurrence_ids().map(Some)).await?;
+        Command::Occurrence {
+            file,
+            id: None,
+            json,
+        } => {
+            let list = ask::log(&load(&file)?, &["occurrences"], &[], |inspector| {
+                inspector.occurrence_ids().map(Some)
+            })
+            .await?;
             let ids: Vec<String> = list.unwrap_or_default();
-            if json { print_json(&ids)? } else { print(&ids.iter().map(|id| format!("{id}\n")).collect::<String>())? }
+            if json {
+                print_json(&ids)?
+            } else {
+                print(&ids.iter().map(|id| format!("{id}\n")).collect::<String>())?
+            }
         }
-        Command::Occurrence { file, id: Some(id), json } => {
+        Command::Occurrence {
+            file,
+            id: Some(id),
+            json,
+        } => {
             let path = ["occurrence", &id];
             let wanted = id.clone();
-            let report = ask::log(&load(&file)?, &path, &[], move |inspector| inspector.occurrence(&wanted)).await?;
-            let report = report.with_context(|| format!("no occurrence {id}: `rollcall occurrence` lists all"))?;
-            if json { print_json(&report)? } else { print(&show::occurrence(&report))? }
+            let report = ask::log(&load(&file)?, &path, &[], move |inspector| {
+                inspector.occurrence(&wanted)
+            })
+            .await?;
+            let report = report
+                .with_context(|| format!("no occurrence {id}: `rollcall occurrence` lists all"))?;
+            if json {
+                print_json(&report)?
+            } else {
+                print(&show::occurrence(&report))?
+            }
         }
         Command::Deliveries { file, email, json } => {
-            let query: Vec<_> = email.as_deref().map(|email| ("email", email)).into_iter().collect();
+            let query: Vec<_> = email
+                .as_deref()
+                .map(|email| ("email", email))
+                .into_iter()
+                .collect();
             let wanted = email.clone();
             let list = ask::log(&load(&file)?, &["deliveries"], &query, move |inspector| {
                 inspector.deliveries(wanted.as_deref()).map(Some)
             })
             .await?
             .unwrap_or_default();
-            if json { print_json(&list)? } else { print(&show::deliveries(&list, email.is_none()))? }
+            if json {
+                print_json(&list)?
+            } else {
+                print(&show::deliveries(&list, email.is_none()))?
+            }
         }
         Command::DeadLetters { file, action } => dead_letters(&load(&file)?, action).await?,
         Command::Audit { file, json } => {
             let audit = audit::audit(&load(&file)?).await?;
-            if json { print_json(&audit)? } else { print(&audit.text())? }
+            if json {
+                print_json(&audit)?
+            } else {
+                print(&audit.text())?
+            }
             if !audit.balances() {
                 return Ok(ExitCode::FAILURE);
             }
         }
         Command::Topics { config } => {
-            let settings = config.map(|file| Config::load(&file)).transpose()?.map(|config| config.topics.settings());
+            let settings = config
+                .map(|file| Config::load(&file))
+                .transpose()?
+                .map(|config| config.topics.settings());
             print(&show::topics(&settings.unwrap_or_default()))?;
         }
     }
@@ -193,26 +242,44 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
 async fn dead_letters(config: &Config, action: Option<DeadLetterAction>) -> Result<()> {
     match action.unwrap_or(DeadLetterAction::List { json: false }) {
         DeadLetterAction::List { json } => {
-            let list = ask::log(config, &["dead-letters"], &[], |inspector| inspector.dead_letters().map(Some)).await?.unwrap_or_default();
-            if json { print_json(&list) } else { print(&show::dead_letters(&list)) }
+            let list = ask::log(config, &["dead-letters"], &[], |inspector| {
+                inspector.dead_letters().map(Some)
+            })
+            .await?
+            .unwrap_or_default();
+            if json {
+                print_json(&list)
+            } else {
+                print(&show::dead_letters(&list))
+            }
         }
         DeadLetterAction::Show { place } => {
             let (at, wanted) = (place.to_string(), place.clone());
-            let found = ask::log(config, &["dead-letters", "show"], &[("place", &at)], move |inspector| inspector.dead_letter(&wanted)).await?;
-            print(&show::dead_letter(&found.with_context(|| format!("there is no dead letter at {place}"))?))
+            let found = ask::log(
+                config,
+                &["dead-letters", "show"],
+                &[("place", &at)],
+                move |inspector| inspector.dead_letter(&wanted),
+            )
+            .await?;
+            print(&show::dead_letter(&found.with_context(|| {
+                format!("there is no dead letter at {place}")
+            })?))
         }
-        DeadLetterAction::Redrive { place } => {
-            match ask::redrive(config, &place).await? {
-                Redriven::Appended(now) => print(&format!("{place} is appended again, as {now}\n")),
-                Redriven::Asked => print(&format!("The sink takes {place} again; `rollcall deliveries` shows what comes of it\n")),
-            }
-        }
+        DeadLetterAction::Redrive { place } => match ask::redrive(config, &place).await? {
+            Redriven::Appended(now) => print(&format!("{place} is appended again, as {now}\n")),
+            Redriven::Asked => print(&format!(
+                "The sink takes {place} again; `rollcall deliveries` shows what comes of it\n"
+            )),
+        },
     }
 }
 
 /// An address as it is a key.
 fn address(text: &str) -> Result<String, String> {
-    email::normalise(text).map(Into::into).ok_or_else(|| "this is no e-mail address".to_owned())
+    email::normalise(text)
+        .map(Into::into)
+        .ok_or_else(|| "this is no e-mail address".to_owned())
 }
 
 fn load(file: &ConfigFile) -> Result<Config> {

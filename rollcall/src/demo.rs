@@ -1,7 +1,7 @@
 //! `rollcall demo`: a seeded account played through the whole line, and the truth beside Brevo.
 
-mod rows;
 mod roll;
+mod rows;
 pub(crate) mod screen;
 pub(crate) mod view;
 
@@ -65,7 +65,11 @@ pub(crate) async fn run(arguments: DemoArguments) -> Result<ExitCode> {
     ));
 
     let (http, admin) = free_addresses()?;
-    let places = PipelinePlaces { http, admin, log: log_setting(&arguments, folder.path()) };
+    let places = PipelinePlaces {
+        http,
+        admin,
+        log: log_setting(&arguments, folder.path()),
+    };
     let mut options = SandboxOptions::to(format!("http://{}/webhooks/zoom", places.http));
     options.seed = arguments.seed;
     options.registrants = arguments.registrants;
@@ -75,7 +79,10 @@ pub(crate) async fn run(arguments: DemoArguments) -> Result<ExitCode> {
     if arguments.kafka.is_some() {
         // Topics of its own for each play, so that every play starts from nothing.
         let now = SystemClock.now_ms();
-        yaml.push_str(&format!("topics: {{ prefix: \"demo-{now}-{}.\" }}\n", std::process::id()));
+        yaml.push_str(&format!(
+            "topics: {{ prefix: \"demo-{now}-{}.\" }}\n",
+            std::process::id()
+        ));
     }
     let file = folder.path().join("rollcall.yaml");
     std::fs::write(&file, &yaml).with_context(|| format!("writing {}", file.display()))?;
@@ -101,7 +108,8 @@ pub(crate) async fn run(arguments: DemoArguments) -> Result<ExitCode> {
     played?;
     stopped?;
     report(&sandbox, &rolls, &mut screen)?;
-    let agrees = sandbox.differences().is_empty() && rows::differences(&sandbox.truth(), &lock(&rolls)).is_empty();
+    let agrees = sandbox.differences().is_empty()
+        && rows::differences(&sandbox.truth(), &lock(&rolls)).is_empty();
     if let Some(kept) = &arguments.keep {
         let kept = kept.join("rollcall.yaml");
         let (email, occurrence) = examples(&lock(&rolls));
@@ -110,11 +118,20 @@ pub(crate) async fn run(arguments: DemoArguments) -> Result<ExitCode> {
             file = kept.display()
         ));
     }
-    Ok(if agrees { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if agrees {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 /// Draws until the story is over and everything has arrived, or nothing changes any more.
-async fn play(sandbox: &Sandbox, status: &StatusSource, rolls: &Mutex<Rolls>, screen: &mut Screen) -> Result<()> {
+async fn play(
+    sandbox: &Sandbox,
+    status: &StatusSource,
+    rolls: &Mutex<Rolls>,
+    screen: &mut Screen,
+) -> Result<()> {
     let finished = sandbox.zoom().finished();
     tokio::pin!(finished);
     loop {
@@ -122,7 +139,11 @@ async fn play(sandbox: &Sandbox, status: &StatusSource, rolls: &Mutex<Rolls>, sc
             over = &mut finished => Some(over?),
             () = tokio::time::sleep(DRAW_EVERY) => None,
         };
-        screen.draw(&view::live(sandbox, &status.report().await, &lock(rolls).running()));
+        screen.draw(&view::live(
+            sandbox,
+            &status.report().await,
+            &lock(rolls).running(),
+        ));
         if over.is_some() {
             break;
         }
@@ -133,7 +154,10 @@ async fn play(sandbox: &Sandbox, status: &StatusSource, rolls: &Mutex<Rolls>, sc
         screen.draw(&view::live(sandbox, &report, &lock(rolls).running()));
         let idle = report.stages.iter().all(|stage| stage.lag == Some(0))
             && report.sink.as_ref().is_some_and(|sink| sink.drained);
-        if idle && sandbox.differences().is_empty() && rows::differences(&sandbox.truth(), &lock(rolls)).is_empty() {
+        if idle
+            && sandbox.differences().is_empty()
+            && rows::differences(&sandbox.truth(), &lock(rolls)).is_empty()
+        {
             // What would come twice comes now.
             tokio::time::sleep(Duration::from_secs(1)).await;
             return Ok(());
@@ -186,7 +210,9 @@ fn lock(rolls: &Mutex<Rolls>) -> std::sync::MutexGuard<'_, Rolls> {
 fn log_setting(arguments: &DemoArguments, folder: &Path) -> String {
     let folder = folder.display();
     match &arguments.kafka {
-        Some(brokers) => format!("kafka: {{ brokers: \"{brokers}\", state_path: \"{folder}/state\" }}"),
+        Some(brokers) => {
+            format!("kafka: {{ brokers: \"{brokers}\", state_path: \"{folder}/state\" }}")
+        }
         None => format!("embedded: {{ path: \"{folder}/log\" }}"),
     }
 }
@@ -195,10 +221,15 @@ fn log_setting(arguments: &DemoArguments, folder: &Path) -> String {
 /// listens there, none takes them.
 fn free_addresses() -> Result<(SocketAddr, SocketAddr)> {
     let first = 20_000 + u16::try_from(std::process::id() % 10_000).expect("below 10,000");
-    let mut free = (first..32_000)
-        .chain(20_000..first)
-        .filter_map(|port| TcpListener::bind(("127.0.0.1", port)).ok()?.local_addr().ok());
-    free.next().zip(free.next()).context("no two ports from 20000 to 32000 are free on 127.0.0.1")
+    let mut free = (first..32_000).chain(20_000..first).filter_map(|port| {
+        TcpListener::bind(("127.0.0.1", port))
+            .ok()?
+            .local_addr()
+            .ok()
+    });
+    free.next()
+        .zip(free.next())
+        .context("no two ports from 20000 to 32000 are free on 127.0.0.1")
 }
 
 /// Where the demo works: a folder that is kept, or one that goes with the demo.
@@ -211,14 +242,24 @@ impl Folder {
     fn prepare(keep: Option<&Path>) -> Result<Self> {
         let (path, kept) = match keep {
             Some(path) => (path.to_owned(), true),
-            None => (std::env::temp_dir().join(format!("rollcall-demo-{}", std::process::id())), false),
+            None => (
+                std::env::temp_dir().join(format!("rollcall-demo-{}", std::process::id())),
+                false,
+            ),
         };
         if kept && path.join("rollcall.yaml").exists() {
-            anyhow::bail!("{} holds an earlier demo: name another folder, or remove it", path.display());
+            anyhow::bail!(
+                "{} holds an earlier demo: name another folder, or remove it",
+                path.display()
+            );
         }
         std::fs::create_dir_all(&path).with_context(|| format!("making {}", path.display()))?;
         let path = path.canonicalize()?;
-        Ok(if kept { Self::Kept(path) } else { Self::Passing(path) })
+        Ok(if kept {
+            Self::Kept(path)
+        } else {
+            Self::Passing(path)
+        })
     }
 
     fn path(&self) -> &Path {

@@ -33,7 +33,11 @@ pub(crate) struct Place {
 
 impl Place {
     fn of(partition: &TopicPartition, offset: i64) -> Self {
-        Self { topic: partition.topic.to_string(), partition: partition.partition, offset }
+        Self {
+            topic: partition.topic.to_string(),
+            partition: partition.partition,
+            offset,
+        }
     }
 }
 
@@ -50,7 +54,11 @@ impl std::str::FromStr for Place {
         let parse = || {
             let (topic, rest) = text.split_once('[')?;
             let (partition, offset) = rest.split_once("]@")?;
-            Some(Self { topic: topic.to_owned(), partition: partition.parse().ok()?, offset: offset.parse().ok()? })
+            Some(Self {
+                topic: topic.to_owned(),
+                partition: partition.parse().ok()?,
+                offset: offset.parse().ok()?,
+            })
         };
         parse().ok_or_else(|| format!("{text:?} is no place of a record: it looks like rollcall.dead-letters[0]@17, as `dead-letters list` shows it"))
     }
@@ -74,7 +82,11 @@ mod tests {
 
     #[test]
     fn a_place_is_read_as_it_is_shown() {
-        let place = Place { topic: "acme.rollcall.dead-letters".to_owned(), partition: 3, offset: 17 };
+        let place = Place {
+            topic: "acme.rollcall.dead-letters".to_owned(),
+            partition: 3,
+            offset: 17,
+        };
         assert_eq!(place.to_string().parse(), Ok(place));
         assert!("17".parse::<Place>().is_err());
     }

@@ -25,7 +25,10 @@ const WRONG_USE: u8 = 2;
 fn main() -> ExitCode {
     // A wrong command line ends here, with exit code 2.
     let arguments = Arguments::parse();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => {
             complain(&anyhow::Error::new(error).context("starting"));
@@ -39,19 +42,28 @@ fn main() -> ExitCode {
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             complain(&error);
-            if error.chain().any(|cause| cause.is::<ConfigError>()) { ExitCode::from(WRONG_USE) } else { ExitCode::FAILURE }
+            if error.chain().any(|cause| cause.is::<ConfigError>()) {
+                ExitCode::from(WRONG_USE)
+            } else {
+                ExitCode::FAILURE
+            }
         }
     }
 }
 
-#[expect(clippy::print_stderr, reason = "the one place where a command says why it failed")]
+#[expect(
+    clippy::print_stderr,
+    reason = "the one place where a command says why it failed"
+)]
 fn complain(error: &anyhow::Error) {
     eprintln!("rollcall: {error:#}");
 }
 
 /// Whoever read the output has seen enough.
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    error
-        .chain()
-        .any(|cause| cause.downcast_ref::<std::io::Error>().is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe))
+    error.chain().any(|cause| {
+        cause
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
+    })
 }

@@ -12,13 +12,15 @@ use rollcall_eventlog::embedded::{EmbeddedConfig, EmbeddedLog};
 use rollcall_eventlog::kafka::{KafkaConfig, KafkaLog};
 use rollcall_processors::attendance::{Attendance, AttendanceSettings, NoShowProof};
 use rollcall_processors::engagement::Engagement;
-use rollcall_producer::clock_role::{ClockRole, ClockRoleSettings, TICK_EVERY, TICK_EVERY_ON_A_LENT_CLOCK};
+use rollcall_producer::clock_role::{
+    ClockRole, ClockRoleSettings, TICK_EVERY, TICK_EVERY_ON_A_LENT_CLOCK,
+};
 use rollcall_producer::ingress::Ingress;
 use rollcall_producer::remote_clock::RemoteClock;
 use rollcall_runtime::clock::{Clock, SystemClock};
 use rollcall_runtime::{
-    CommitPolicy, FlushPolicy, Shutdown, Stage, StageStatus, StateMemory, StateSettings, TopicSettings, Worker,
-    WorkerConfig,
+    CommitPolicy, FlushPolicy, Shutdown, Stage, StageStatus, StateMemory, StateSettings,
+    TopicSettings, Worker, WorkerConfig,
 };
 use rollcall_schemas::catalogue::ZOOM_RAW;
 use rollcall_sink::{Sink, SinkHandle};
@@ -56,8 +58,12 @@ pub(crate) fn open_log(config: &Config) -> Result<Arc<dyn EventLog>> {
         }
         Log::Kafka(kafka) => {
             let mut settings = KafkaConfig::new(kafka.brokers.clone());
-            settings.properties =
-                kafka.properties.0.iter().map(|(name, value)| (name.clone(), value.expose().to_owned())).collect();
+            settings.properties = kafka
+                .properties
+                .0
+                .iter()
+                .map(|(name, value)| (name.clone(), value.expose().to_owned()))
+                .collect();
             settings.session_timeout = kafka.session_timeout.0;
             settings.client_id = format!("rollcall-{}", config.instance_name());
             Ok(KafkaLog::open(settings)?)
@@ -83,7 +89,12 @@ fn attendance_settings(config: &Config) -> AttendanceSettings {
             config::NoShowProof::Report => NoShowProof::Report,
             config::NoShowProof::Webhooks => NoShowProof::Webhooks,
         },
-        internal_domains: zoom.sync.internal_domains.iter().map(|domain| domain.as_str().to_owned()).collect(),
+        internal_domains: zoom
+            .sync
+            .internal_domains
+            .iter()
+            .map(|domain| domain.as_str().to_owned())
+            .collect(),
     }
 }
 
@@ -106,7 +117,9 @@ impl Pipeline {
         };
         {
             let (log, topics) = (Arc::clone(&log), topics.configs());
-            tokio::task::spawn_blocking(move || log.ensure_topics(&topics)).await?.context("preparing the topics")?;
+            tokio::task::spawn_blocking(move || log.ensure_topics(&topics))
+                .await?
+                .context("preparing the topics")?;
         }
         let (failed, failures) = mpsc::unbounded_channel();
         let mut pipeline = Self {
@@ -140,7 +153,11 @@ impl Pipeline {
         Ok(pipeline)
     }
 
-    fn start_stages(&mut self, config: &Config, failed: &mpsc::UnboundedSender<anyhow::Error>) -> Result<()> {
+    fn start_stages(
+        &mut self,
+        config: &Config,
+        failed: &mpsc::UnboundedSender<anyhow::Error>,
+    ) -> Result<()> {
         let stages: [Arc<dyn Stage>; 2] = [
             Arc::new(Attendance::new(attendance_settings(config), &self.topics)),
             Arc::new(Engagement::new(&self.topics)),
@@ -157,7 +174,11 @@ impl Pipeline {
             let status = Arc::new(StageStatus::new(stage.name()));
             self.stages.push(Arc::clone(&status));
             for number in 0..workers {
-                let (log, stage, shutdown) = (Arc::clone(&self.log), Arc::clone(&stage), self.shutdown.clone());
+                let (log, stage, shutdown) = (
+                    Arc::clone(&self.log),
+                    Arc::clone(&stage),
+                    self.shutdown.clone(),
+                );
                 let worker = WorkerConfig {
                     topics: self.topics.clone(),
                     state: state.clone(),
@@ -166,24 +187,38 @@ impl Pipeline {
                     clock: Arc::new(SystemClock),
                     status: Arc::clone(&status),
                 };
-                self.spawn(stage.name(), failed, move || Ok(Worker::run(log, stage, worker, &shutdown)?))?;
+                self.spawn(stage.name(), failed, move || {
+                    Ok(Worker::run(log, stage, worker, &shutdown)?)
+                })?;
             }
         }
         Ok(())
     }
 
-    fn start_clock(&mut self, config: &Config, failed: &mpsc::UnboundedSender<anyhow::Error>) -> Result<()> {
+    fn start_clock(
+        &mut self,
+        config: &Config,
+        failed: &mpsc::UnboundedSender<anyhow::Error>,
+    ) -> Result<()> {
         let settings = ClockRoleSettings {
             topics: self.topics.clone(),
             instance: format!("{}-clock", config.instance_name()),
-            every: if config.clock.is_some() { TICK_EVERY_ON_A_LENT_CLOCK } else { TICK_EVERY },
+            every: if config.clock.is_some() {
+                TICK_EVERY_ON_A_LENT_CLOCK
+            } else {
+                TICK_EVERY
+            },
         };
         let role = ClockRole::new(Arc::clone(&self.log), Arc::clone(&self.clock), settings);
         let shutdown = self.shutdown.clone();
         self.spawn("clock", failed, move || Ok(role.run(&shutdown)?))
     }
 
-    async fn start_sink(&mut self, config: &Config, failed: &mpsc::UnboundedSender<anyhow::Error>) -> Result<()> {
+    async fn start_sink(
+        &mut self,
+        config: &Config,
+        failed: &mpsc::UnboundedSender<anyhow::Error>,
+    ) -> Result<()> {
         let options = sink_options::from(config, Arc::clone(&self.clock))?;
         let runtime = tokio::runtime::Handle::current();
         let sink = Sink::new(options, Arc::clone(&self.log), self.topics.clone(), runtime)?;
@@ -196,11 +231,16 @@ impl Pipeline {
     async fn start_ingress(&mut self, config: &Config) -> Result<()> {
         let settings = config.ingress()?;
         let appender = self.log.appender()?;
-        let ingress = Ingress::new(settings, appender, self.topics.route(&ZOOM_RAW), Arc::new(SystemClock))?;
+        let ingress = Ingress::new(
+            settings,
+            appender,
+            self.topics.route(&ZOOM_RAW),
+            Arc::new(SystemClock),
+        )?;
         let address = config.http.listen.0;
-        let listener = TcpListener::bind(address)
-            .await
-            .with_context(|| format!("listening on {address} (http.listen): is another process there?"))?;
+        let listener = TcpListener::bind(address).await.with_context(|| {
+            format!("listening on {address} (http.listen): is another process there?")
+        })?;
         tracing::info!(%address, "Zoom's webhooks are taken in at /webhooks/zoom");
         let (stop, stopped) = oneshot::channel::<()>();
         self.stop_ingress = Some(stop);
@@ -223,7 +263,8 @@ impl Pipeline {
     ) -> Result<()> {
         let failed = failed.clone();
         let run = move || {
-            let result = catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| Err(anyhow::anyhow!("it panicked")));
+            let result = catch_unwind(AssertUnwindSafe(run))
+                .unwrap_or_else(|_| Err(anyhow::anyhow!("it panicked")));
             if let Err(error) = result {
                 let _ = failed.send(error.context(name));
             }

@@ -64,6 +64,9 @@ mod tests {
     fn roles_are_named_with_commas_between() {
         let roles: Roles = "ingress, sink".parse().expect("two roles");
         assert!(roles.has(Role::Ingress) && roles.has(Role::Sink) && !roles.has(Role::Poller));
-        assert_eq!("ingress,sinks".parse::<Roles>(), Err("\"sinks\" is no role; the roles are ingress, poller, processors, sink".to_owned()));
+        assert_eq!(
+            "ingress,sinks".parse::<Roles>(),
+            Err("\"sinks\" is no role; the roles are ingress, poller, processors, sink".to_owned())
+        );
     }
 }

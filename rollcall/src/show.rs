@@ -18,19 +18,28 @@ pub(crate) use topics::topics;
 /// A table without lines, but one below its head.
 pub(crate) fn table(head: &[&str]) -> Table {
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled).set_header(head.iter().copied());
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Disabled)
+        .set_header(head.iter().copied());
     table
 }
 
 /// A table's lines, indented, without space at their ends.
 pub(crate) fn lines(table: &Table) -> String {
-    table.to_string().lines().map(|line| format!("  {}\n", line.trim_end())).collect()
+    table
+        .to_string()
+        .lines()
+        .map(|line| format!("  {}\n", line.trim_end()))
+        .collect()
 }
 
 /// A moment, UTC, to the second.
 pub(crate) fn moment(ms: i64) -> String {
-    Timestamp::from_millisecond(ms)
-        .map_or_else(|_| ms.to_string(), |at| at.strftime("%Y-%m-%d %H:%M:%S").to_string())
+    Timestamp::from_millisecond(ms).map_or_else(
+        |_| ms.to_string(),
+        |at| at.strftime("%Y-%m-%d %H:%M:%S").to_string(),
+    )
 }
 
 /// A moment, or a dash.
@@ -54,7 +63,10 @@ pub(crate) fn share(share: Option<i32>) -> String {
 
 /// An enum's symbol, as in the schemas, in words.
 pub(crate) fn symbol(value: &impl serde::Serialize) -> String {
-    serde_json::to_value(value).ok().and_then(|value| value.as_str().map(|text| text.replace('_', " "))).unwrap_or_default()
+    serde_json::to_value(value)
+        .ok()
+        .and_then(|value| value.as_str().map(|text| text.replace('_', " ")))
+        .unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -30,7 +30,11 @@ pub(crate) fn wanted(config: &Config) -> Wanted {
 }
 
 fn events(config: &Config) -> BTreeSet<MilestoneKind> {
-    EVENTS.iter().filter(|(name, _)| config.brevo.events.is_on(name)).map(|(_, kind)| *kind).collect()
+    EVENTS
+        .iter()
+        .filter(|(name, _)| config.brevo.events.is_on(name))
+        .map(|(_, kind)| *kind)
+        .collect()
 }
 
 fn lists(config: &Config) -> Lists {

@@ -81,10 +81,13 @@ fn stage_line(status: &StageStatus) -> StageLine {
         WorkerState::Failed(reason) => Some(reason.clone()),
         _ => None,
     });
-    let remaining = snapshot.partitions.values().find_map(|partition| match partition.state {
-        PartitionState::Recovering { remaining, .. } => Some(remaining),
-        PartitionState::Running => None,
-    });
+    let remaining = snapshot
+        .partitions
+        .values()
+        .find_map(|partition| match partition.state {
+            PartitionState::Recovering { remaining, .. } => Some(remaining),
+            PartitionState::Running => None,
+        });
     let state = match (failed, remaining) {
         (Some(reason), _) => format!("failed: {reason}"),
         (None, Some(remaining)) => format!("recovering, {remaining} offsets to go"),
@@ -131,15 +134,23 @@ impl StatusReport {
             free_space: log.free_space()?,
             ..Self::default()
         };
-        for (stage, input) in [("attendance", &ZOOM_RAW), ("engagement", &ENGAGEMENT_ATTENDANCE)] {
+        for (stage, input) in [
+            ("attendance", &ZOOM_RAW),
+            ("engagement", &ENGAGEMENT_ATTENDANCE),
+        ] {
             let partitions: Vec<_> = topics.route(input).all().collect();
-            let mut line = StageLine { stage: stage.to_owned(), state: "not running".to_owned(), ..StageLine::default() };
+            let mut line = StageLine {
+                stage: stage.to_owned(),
+                state: "not running".to_owned(),
+                ..StageLine::default()
+            };
             if log.partitions(&topics.name(input))?.is_some() {
                 let committed = log.committed(&group(topics, stage), &partitions)?;
                 let mut lag = 0;
                 for (partition, committed) in partitions.iter().zip(committed) {
                     let offsets = log.offsets(partition)?;
-                    lag += u64::try_from(offsets.end - committed.unwrap_or(offsets.start)).unwrap_or_default();
+                    lag += u64::try_from(offsets.end - committed.unwrap_or(offsets.start))
+                        .unwrap_or_default();
                 }
                 line.partitions = partitions.len();
                 line.lag = Some(lag);
@@ -151,12 +162,24 @@ impl StatusReport {
 
     /// What is not ready yet.
     pub(crate) fn waits_for(&self) -> Vec<String> {
-        self.stages.iter().filter(|stage| !stage.ready).map(|stage| format!("{}: {}", stage.stage, stage.state)).collect()
+        self.stages
+            .iter()
+            .filter(|stage| !stage.ready)
+            .map(|stage| format!("{}: {}", stage.stage, stage.state))
+            .collect()
     }
 
     /// The report as text.
     pub(crate) fn text(&self) -> String {
-        let mut text = format!("rollcall {}, {}\n\n", self.version, if self.running { "running" } else { "not running" });
+        let mut text = format!(
+            "rollcall {}, {}\n\n",
+            self.version,
+            if self.running {
+                "running"
+            } else {
+                "not running"
+            }
+        );
         let mut table = show::table(&["role", "state", "partitions", "records", "lag"]);
         for stage in &self.stages {
             table.add_row([
@@ -164,7 +187,9 @@ impl StatusReport {
                 stage.state.clone(),
                 stage.partitions.to_string(),
                 stage.records.to_string(),
-                stage.lag.map_or_else(|| "–".to_owned(), |lag| lag.to_string()),
+                stage
+                    .lag
+                    .map_or_else(|| "–".to_owned(), |lag| lag.to_string()),
             ]);
         }
         if let Some(sink) = &self.sink {
@@ -173,7 +198,13 @@ impl StatusReport {
                 (None, true) => "active",
                 (None, false) => "standby",
             };
-            let row = ["sink".to_owned(), state.to_owned(), String::new(), sink.confirmed().to_string(), sink.waiting.to_string()];
+            let row = [
+                "sink".to_owned(),
+                state.to_owned(),
+                String::new(),
+                sink.confirmed().to_string(),
+                sink.waiting.to_string(),
+            ];
             table.add_row(row);
         }
         text.push_str(&show::lines(&table));
@@ -184,11 +215,20 @@ impl StatusReport {
             let _ = writeln!(
                 text,
                 "\nTo Brevo since the start: {} contacts, {} events, {} list additions; {} skipped, {} failed; {} of unknown outcome",
-                sink.contacts, sink.events, sink.list_additions, sink.skipped, sink.failed, sink.unknown
+                sink.contacts,
+                sink.events,
+                sink.list_additions,
+                sink.skipped,
+                sink.failed,
+                sink.unknown
             );
         }
         if let Some(free) = self.free_space {
-            let _ = writeln!(text, "\nDisk: {:.1} GiB left for the log", free as f64 / f64::from(1_u32 << 30));
+            let _ = writeln!(
+                text,
+                "\nDisk: {:.1} GiB left for the log",
+                free as f64 / f64::from(1_u32 << 30)
+            );
         }
         text
     }

@@ -38,7 +38,7 @@ pub enum WireError {
     },
     /// A schema id that this version does not know.
     #[error(
-        "{record}: unknown schema id {id}; it was written by a newer Rollcall or with ids of a registry: upgrade, or set log.kafka.schema_registry"
+        "{record}: unknown schema id {id}; it was written by a newer Rollcall (upgrade), or by another program with ids of its own"
     )]
     UnknownSchema {
         /// The record type that was expected.

@@ -293,7 +293,10 @@ impl Planner {
             return Taken::Ignored("not_wanted");
         }
         let mut unsettled = 0;
-        let is_erased = self.erased.get(&email).is_some_and(|erased| contact_version <= *erased);
+        let is_erased = self
+            .erased
+            .get(&email)
+            .is_some_and(|erased| contact_version <= *erased);
         for effect in effects {
             unsettled += u32::from(if is_erased {
                 self.skip_of_erased(&email, &source, effect, now);

@@ -64,7 +64,10 @@ pub fn free_address() -> SocketAddr {
     (0..10_000)
         .find_map(|_| {
             let port = 20_000 + (first + NEXT.fetch_add(1, Ordering::Relaxed)) % 10_000;
-            TcpListener::bind(("127.0.0.1", port)).ok()?.local_addr().ok()
+            TcpListener::bind(("127.0.0.1", port))
+                .ok()?
+                .local_addr()
+                .ok()
         })
         .expect("a free port")
 }

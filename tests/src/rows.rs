@@ -27,7 +27,10 @@ pub struct Row {
 /// Where the log cannot be read.
 #[must_use]
 pub fn last_values(log: &Arc<dyn EventLog>, topic: &str) -> BTreeMap<Vec<u8>, Vec<u8>> {
-    let partitions = log.partitions(topic).expect("the log can be asked").expect("the topic exists");
+    let partitions = log
+        .partitions(topic)
+        .expect("the log can be asked")
+        .expect("the topic exists");
     let mut last = BTreeMap::new();
     for partition in (0..partitions).map(|number| TopicPartition::new(topic, number)) {
         let offsets = log.offsets(&partition).expect("the log can be asked");
@@ -37,7 +40,10 @@ pub fn last_values(log: &Arc<dyn EventLog>, topic: &str) -> BTreeMap<Vec<u8>, Ve
         }
         let mut reader = log.reader(&[(partition, position)]).expect("a reader");
         while position < offsets.end {
-            let Some(batch) = reader.poll(10_000, Duration::from_secs(30)).expect("the log can be read") else {
+            let Some(batch) = reader
+                .poll(10_000, Duration::from_secs(30))
+                .expect("the log can be read")
+            else {
                 panic!("{topic} answers nothing at {position} of {}", offsets.end);
             };
             for record in batch.iter() {
@@ -70,7 +76,10 @@ pub fn rows(log: &Arc<dyn EventLog>, prefix: &str) -> BTreeMap<(String, String),
                 seconds: row.seconds,
                 share: row.share.map(i64::from).unwrap_or_default(),
             };
-            ((row.email.to_string(), row.occurrence.to_string()), row_says)
+            (
+                (row.email.to_string(), row.occurrence.to_string()),
+                row_says,
+            )
         })
         .collect()
 }
@@ -99,6 +108,16 @@ pub fn assert_rows(log: &Arc<dyn EventLog>, prefix: &str, truth: &Truth) {
         .filter(|(key, row)| got.get(*key) != Some(*row))
         .map(|(key, row)| format!("{key:?}: {:?}, wanted {row:?}", got.get(key)))
         .collect();
-    wrong.extend(got.keys().filter(|key| !wanted.contains_key(*key)).map(|key| format!("{key:?}: should not be")));
-    assert!(wrong.is_empty(), "{} of {} rows:\n{}", wrong.len(), wanted.len(), wrong.join("\n"));
+    wrong.extend(
+        got.keys()
+            .filter(|key| !wanted.contains_key(*key))
+            .map(|key| format!("{key:?}: should not be")),
+    );
+    assert!(
+        wrong.is_empty(),
+        "{} of {} rows:\n{}",
+        wrong.len(),
+        wanted.len(),
+        wrong.join("\n")
+    );
 }

@@ -40,12 +40,18 @@ pub(super) fn encode<T: Serialize>(value: &T) -> Vec<u8> {
 
 /// A value from the state.
 pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, StateError> {
-    postcard::from_bytes(bytes).map_err(|error| StateError::Value { reason: error.to_string() })
+    postcard::from_bytes(bytes).map_err(|error| StateError::Value {
+        reason: error.to_string(),
+    })
 }
 
 impl<T: Clone + Default + PartialEq + Serialize + DeserializeOwned> Cache<T> {
     pub(super) fn new(prefix: String) -> Self {
-        Self { prefix: prefix.into_bytes(), entries: HashMap::default(), changed: Vec::new() }
+        Self {
+            prefix: prefix.into_bytes(),
+            entries: HashMap::default(),
+            changed: Vec::new(),
+        }
     }
 
     fn state_key(&self, key: &str) -> Vec<u8> {
@@ -59,7 +65,13 @@ impl<T: Clone + Default + PartialEq + Serialize + DeserializeOwned> Cache<T> {
                 Some(bytes) => decode(&bytes)?,
                 None => T::default(),
             };
-            self.entries.insert(key.to_owned(), Entry { value, changed: false });
+            self.entries.insert(
+                key.to_owned(),
+                Entry {
+                    value,
+                    changed: false,
+                },
+            );
         }
         Ok(())
     }
@@ -71,7 +83,11 @@ impl<T: Clone + Default + PartialEq + Serialize + DeserializeOwned> Cache<T> {
     }
 
     /// The value to change.
-    pub(super) fn change(&mut self, state: &mut dyn StateView, key: &str) -> Result<&mut T, StateError> {
+    pub(super) fn change(
+        &mut self,
+        state: &mut dyn StateView,
+        key: &str,
+    ) -> Result<&mut T, StateError> {
         self.load(state, key)?;
         let entry = self.entries.get_mut(key).expect("it was loaded");
         if !entry.changed {
@@ -93,13 +109,21 @@ impl<T: Clone + Default + PartialEq + Serialize + DeserializeOwned> Cache<T> {
         let entries = &mut self.entries;
         state.scan(&self.prefix, &mut |key, bytes| {
             let Ok(key) = std::str::from_utf8(&key[skip..]) else {
-                fault = Some(StateError::Value { reason: "a key is not UTF-8".to_owned() });
+                fault = Some(StateError::Value {
+                    reason: "a key is not UTF-8".to_owned(),
+                });
                 return false;
             };
             if !entries.contains_key(key) {
                 match decode(bytes) {
                     Ok(value) => {
-                        entries.insert(key.to_owned(), Entry { value, changed: false });
+                        entries.insert(
+                            key.to_owned(),
+                            Entry {
+                                value,
+                                changed: false,
+                            },
+                        );
                     }
                     Err(error) => fault = Some(error),
                 }
@@ -123,7 +147,9 @@ impl<T: Clone + Default + PartialEq + Serialize + DeserializeOwned> Cache<T> {
 
     /// The values in memory, by key.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &T)> {
-        self.entries.iter().map(|(key, entry)| (key.as_str(), &entry.value))
+        self.entries
+            .iter()
+            .map(|(key, entry)| (key.as_str(), &entry.value))
     }
 
     /// Keys of what changed, in the order of their first change.
@@ -134,7 +160,13 @@ impl<T: Clone + Default + PartialEq + Serialize + DeserializeOwned> Cache<T> {
     /// Changes further what changed.
     pub(super) fn each_changed(&mut self, mut change: impl FnMut(&mut T)) {
         for key in &self.changed {
-            change(&mut self.entries.get_mut(key).expect("what changed is in memory").value);
+            change(
+                &mut self
+                    .entries
+                    .get_mut(key)
+                    .expect("what changed is in memory")
+                    .value,
+            );
         }
     }
 
@@ -142,7 +174,10 @@ impl<T: Clone + Default + PartialEq + Serialize + DeserializeOwned> Cache<T> {
     pub(super) fn flush(&mut self, state: &mut dyn StateView) {
         for key in std::mem::take(&mut self.changed) {
             let state_key = self.state_key(&key);
-            let entry = self.entries.get_mut(&key).expect("what changed is in memory");
+            let entry = self
+                .entries
+                .get_mut(&key)
+                .expect("what changed is in memory");
             entry.changed = false;
             if entry.value == T::default() {
                 state.delete(&state_key);

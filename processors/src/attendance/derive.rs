@@ -115,7 +115,13 @@ impl<'a> Scene<'a> {
     pub(super) fn abouts(&self, person: &Person) -> Vec<About> {
         let mut abouts: Vec<About> = Vec::with_capacity(person.rows.len() + 1);
         for seat in &person.seats {
-            if let Some(place) = self.views.placed.get(seat.session as usize).copied().flatten() {
+            if let Some(place) = self
+                .views
+                .placed
+                .get(seat.session as usize)
+                .copied()
+                .flatten()
+            {
                 abouts.push(About::Occurrence(place));
             }
         }
@@ -123,7 +129,9 @@ impl<'a> Scene<'a> {
             if self.views.recurs && !self.is_for_series(registration) {
                 let places = 0..self.facts.occurrences.len();
                 abouts.extend(
-                    places.filter(|place| self.is_for_occurrence(registration, *place)).map(About::Occurrence),
+                    places
+                        .filter(|place| self.is_for_occurrence(registration, *place))
+                        .map(About::Occurrence),
                 );
             } else {
                 abouts.extend(self.home(registration));
@@ -147,7 +155,11 @@ impl<'a> Scene<'a> {
         if name == self.id {
             return Some(About::Series);
         }
-        self.facts.occurrences.iter().position(|occurrence| occurrence.id == name).map(About::Occurrence)
+        self.facts
+            .occurrences
+            .iter()
+            .position(|occurrence| occurrence.id == name)
+            .map(About::Occurrence)
     }
 
     /// What the row about an occurrence or the series says; none where there is nothing to say.
@@ -163,15 +175,26 @@ impl<'a> Scene<'a> {
         }
     }
 
-    fn derive_occurrence(&self, person: &'a Person, place: usize, scoped: &[&'a Registration]) -> Option<Derived<'a>> {
+    fn derive_occurrence(
+        &self,
+        person: &'a Person,
+        place: usize,
+        scoped: &[&'a Registration],
+    ) -> Option<Derived<'a>> {
         let occurrence = &self.views.occurrences[place];
         let mut all: Vec<(Stay, u32)> = Vec::new();
         for seat in &person.seats {
             if self.views.placed.get(seat.session as usize) != Some(&Some(place)) {
                 continue;
             }
-            let Some((start, end)) = self.views.spans[seat.session as usize] else { continue };
-            all.extend(stays(&seat.marks).into_iter().map(|stay| (clip(stay, start, end), seat.session)));
+            let Some((start, end)) = self.views.spans[seat.session as usize] else {
+                continue;
+            };
+            all.extend(
+                stays(&seat.marks)
+                    .into_iter()
+                    .map(|stay| (clip(stay, start, end), seat.session)),
+            );
         }
         all.sort_by(|(a, a_session), (b, b_session)| {
             let uuid = |session: &u32| &self.facts.sessions[*session as usize].uuid;
@@ -182,7 +205,9 @@ impl<'a> Scene<'a> {
             AttendanceStatus::Attended
         } else {
             match best?.standing()? {
-                Standing::Approved if occurrence.phase != Phase::Ended => AttendanceStatus::Registered,
+                Standing::Approved if occurrence.phase != Phase::Ended => {
+                    AttendanceStatus::Registered
+                }
                 Standing::Approved if occurrence.proven => AttendanceStatus::NoShow,
                 Standing::Approved => AttendanceStatus::Unverified,
                 Standing::Cancelled => AttendanceStatus::Cancelled,
@@ -191,7 +216,11 @@ impl<'a> Scene<'a> {
             }
         };
         let stood = |at: Option<i64>| {
-            at.is_some_and(|at| scoped.iter().any(|registration| registration.standing_at(at) == Some(Standing::Approved)))
+            at.is_some_and(|at| {
+                scoped
+                    .iter()
+                    .any(|registration| registration.standing_at(at) == Some(Standing::Approved))
+            })
         };
         let mut times: Vec<Stay> = all.iter().map(|(stay, _)| *stay).collect();
         let attended_seconds = seconds(&mut times);
@@ -204,7 +233,8 @@ impl<'a> Scene<'a> {
             registration: best.or_else(|| self::best(person.registrations.iter())),
             registered_at: approval(best),
             display_name: display_name(person),
-            share: (!all.is_empty() && occurrence.seconds > 0).then(|| percent(attended_seconds, occurrence.seconds)),
+            share: (!all.is_empty() && occurrence.seconds > 0)
+                .then(|| percent(attended_seconds, occurrence.seconds)),
             stays: all,
             seconds: attended_seconds,
             approved: Approved {
@@ -226,7 +256,11 @@ impl<'a> Scene<'a> {
         let next = self.views.next.map(|place| &self.views.occurrences[place]);
         Some(Derived {
             status,
-            phase: if next.is_some() { Phase::Upcoming } else { Phase::Ended },
+            phase: if next.is_some() {
+                Phase::Upcoming
+            } else {
+                Phase::Ended
+            },
             state: RowState::Provisional,
             occurrence: next,
             series: true,
@@ -251,7 +285,11 @@ fn best<'a>(registrations: impl Iterator<Item = &'a Registration>) -> Option<&'a
             Some(Standing::Pending) => 1,
             Some(Standing::Denied) | None => 0,
         };
-        (rank, registration.facts.last().map(|(at, _)| *at), &registration.id)
+        (
+            rank,
+            registration.facts.last().map(|(at, _)| *at),
+            &registration.id,
+        )
     })
 }
 
@@ -282,8 +320,14 @@ impl Derived<'_> {
                 no_show: self.status == AttendanceStatus::NoShow,
                 ..Counted::default()
             },
-            Role::Guest => Counted { guest: came, ..Counted::default() },
-            Role::Staff => Counted { staff: came, ..Counted::default() },
+            Role::Guest => Counted {
+                guest: came,
+                ..Counted::default()
+            },
+            Role::Staff => Counted {
+                staff: came,
+                ..Counted::default()
+            },
         }
     }
 

@@ -26,7 +26,8 @@ impl Fingerprint {
 
     pub(super) fn text(&mut self, text: Option<&str>) {
         self.option(text.map(|text| i64::try_from(text.len()).unwrap_or(i64::MAX)));
-        self.0.extend_from_slice(text.unwrap_or_default().as_bytes());
+        self.0
+            .extend_from_slice(text.unwrap_or_default().as_bytes());
     }
 
     pub(super) fn finish(&self) -> u64 {

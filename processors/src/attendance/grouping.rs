@@ -31,7 +31,10 @@ pub(super) fn group(meeting: &Meeting, settings: &AttendanceSettings) -> Vec<Gro
     let plan: Vec<_> = meeting.plan().collect();
     let mut groups: Vec<Group> = plan
         .iter()
-        .map(|planned| Group { planned: Some(planned.key.clone()), sessions: Vec::new() })
+        .map(|planned| Group {
+            planned: Some(planned.key.clone()),
+            sessions: Vec::new(),
+        })
         .collect();
     let mut covered_to: Option<i64> = None;
     for (start, place) in sessions {
@@ -39,15 +42,24 @@ pub(super) fn group(meeting: &Meeting, settings: &AttendanceSettings) -> Vec<Gro
         let windows = plan.iter().enumerate().filter_map(|(i, planned)| {
             let opens = planned.start.get()? - settings.window_ms;
             let closes = planned.end()? + settings.window_ms;
-            let stands = planned.deleted_at().is_none_or(|deleted_at| start < deleted_at);
+            let stands = planned
+                .deleted_at()
+                .is_none_or(|deleted_at| start < deleted_at);
             stands.then_some((i, *planned.start.get()?, opens, closes))
         });
         let started_in = windows
             .clone()
             .filter(|(.., opens, closes)| (*opens..=*closes).contains(&start))
-            .min_by_key(|(i, planned_start, ..)| ((start - planned_start).abs(), *planned_start, *i));
+            .min_by_key(|(i, planned_start, ..)| {
+                ((start - planned_start).abs(), *planned_start, *i)
+            });
         let ran_into = windows
-            .filter(|(.., opens, _)| start < *opens && session.end.map_or(meeting.time >= *opens, |end| end > *opens))
+            .filter(|(.., opens, _)| {
+                start < *opens
+                    && session
+                        .end
+                        .map_or(meeting.time >= *opens, |end| end > *opens)
+            })
             .min_by_key(|(i, _, opens, _)| (*opens, *i));
         if let Some((i, ..)) = started_in.or(ran_into) {
             groups[i].sessions.push(place);
@@ -57,10 +69,16 @@ pub(super) fn group(meeting: &Meeting, settings: &AttendanceSettings) -> Vec<Gro
         if !goes_on {
             groups.push(Group::default());
         }
-        let group = groups.last_mut().expect("one was pushed for the first unscheduled session");
+        let group = groups
+            .last_mut()
+            .expect("one was pushed for the first unscheduled session");
         group.sessions.push(place);
         let known_to = session.known_to().unwrap_or(start);
-        covered_to = Some(covered_to.filter(|_| goes_on).map_or(known_to, |to| to.max(known_to)));
+        covered_to = Some(
+            covered_to
+                .filter(|_| goes_on)
+                .map_or(known_to, |to| to.max(known_to)),
+        );
     }
     groups
 }
@@ -81,7 +99,12 @@ mod tests {
     }
 
     fn planned(key: &str, start_minute: i64, minutes: i32) -> Planned {
-        Planned { key: key.to_owned(), start: seen(start_minute * MINUTE), minutes: seen(minutes), ..Planned::default() }
+        Planned {
+            key: key.to_owned(),
+            start: seen(start_minute * MINUTE),
+            minutes: seen(minutes),
+            ..Planned::default()
+        }
     }
 
     fn session(uuid: &str, start_minute: i64, end_minute: Option<i64>) -> Session {
@@ -112,7 +135,10 @@ mod tests {
             ],
             ..Meeting::default()
         };
-        assert_eq!(groups(&meeting), [(Some(String::new()), vec![1, 0]), (None, vec![2])]);
+        assert_eq!(
+            groups(&meeting),
+            [(Some(String::new()), vec![1, 0]), (None, vec![2])]
+        );
     }
 
     #[test]
@@ -120,10 +146,19 @@ mod tests {
         let meeting = Meeting {
             meeting_type: seen(9),
             planned: vec![planned("a", 1000, 30), planned("b", 1090, 30)],
-            sessions: vec![session("x", 1050, Some(1060)), session("y", 1040, Some(1045))],
+            sessions: vec![
+                session("x", 1050, Some(1060)),
+                session("y", 1040, Some(1045)),
+            ],
             ..Meeting::default()
         };
-        assert_eq!(groups(&meeting), [(Some("a".to_owned()), vec![1]), (Some("b".to_owned()), vec![0])]);
+        assert_eq!(
+            groups(&meeting),
+            [
+                (Some("a".to_owned()), vec![1]),
+                (Some("b".to_owned()), vec![0])
+            ]
+        );
     }
 
     #[test]
@@ -135,7 +170,10 @@ mod tests {
             ..Meeting::default()
         };
         meeting.time = 939 * MINUTE;
-        assert_eq!(groups(&meeting), [(Some(String::new()), vec![]), (None, vec![0])]);
+        assert_eq!(
+            groups(&meeting),
+            [(Some(String::new()), vec![]), (None, vec![0])]
+        );
         meeting.time = 940 * MINUTE;
         assert_eq!(groups(&meeting), [(Some(String::new()), vec![0])]);
     }
@@ -152,7 +190,10 @@ mod tests {
             ..Meeting::default()
         };
         assert_eq!(groups(&meeting), [(None, vec![1, 2, 0])]);
-        let apart = Meeting { sessions: vec![session("a", 0, Some(40)), session("b", 70, Some(80))], ..meeting };
+        let apart = Meeting {
+            sessions: vec![session("a", 0, Some(40)), session("b", 70, Some(80))],
+            ..meeting
+        };
         assert_eq!(groups(&apart), [(None, vec![0]), (None, vec![1])]);
     }
 

@@ -56,7 +56,11 @@ pub(super) struct Planned {
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
 pub(super) struct Session {
     pub(super) uuid: String,
+    /// As its start or its end told it.
     pub(super) start: Option<i64>,
+    /// As events of its seats name it. Whether that is the planned start or the actual one Zoom leaves
+    /// open, so it only stands in until the start is told.
+    pub(super) start_hint: Option<i64>,
     pub(super) end: Option<i64>,
     pub(super) practice: bool,
     pub(super) start_seen: bool,
@@ -98,19 +102,26 @@ impl Planned {
     /// Planned end, where a start is known.
     pub(super) fn end(&self) -> Option<i64> {
         let minutes = self.minutes.get().copied().unwrap_or(0);
-        self.start.get().map(|start| start + i64::from(minutes.max(0)) * 60_000)
+        self.start
+            .get()
+            .map(|start| start + i64::from(minutes.max(0)) * 60_000)
     }
 
     /// Since when it is out of the plan.
     pub(super) fn deleted_at(&self) -> Option<i64> {
-        self.deleted.get().filter(|deleted| **deleted).and_then(|_| self.deleted.at())
+        self.deleted
+            .get()
+            .filter(|deleted| **deleted)
+            .and_then(|_| self.deleted.at())
     }
 }
 
 impl Session {
-    /// When it started; until Zoom said so, when somebody was first seen in it.
+    /// When it started; until Zoom said so, what its seats say of it.
     pub(super) fn started_at(&self) -> Option<i64> {
-        self.start.or(self.signs.map(|(first, _)| first))
+        self.start
+            .or(self.start_hint)
+            .or(self.signs.map(|(first, _)| first))
     }
 
     /// The last moment at which it is known to have run.
@@ -133,9 +144,9 @@ impl Meeting {
         let kind = self.meeting_type.get().copied();
         let recurs = self.recurs();
         let scheduled = kind.is_none_or(|kind| !UNSCHEDULED.contains(&kind));
-        self.planned
-            .iter()
-            .filter(move |planned| scheduled && planned.key.is_empty() != recurs && planned.start.get().is_some())
+        self.planned.iter().filter(move |planned| {
+            scheduled && planned.key.is_empty() != recurs && planned.start.get().is_some()
+        })
     }
 
     /// Takes what an event says of the meeting, whatever kind it is.
@@ -191,44 +202,70 @@ impl Meeting {
     }
 
     fn apply_session(&mut self, event: &ZoomEvent<'_>) -> (Option<u32>, bool) {
-        let Some(uuid) = event.session_uuid.as_deref() else { return (None, false) };
-        let known = self.sessions.iter().position(|session| session.uuid == uuid);
+        let Some(uuid) = event.session_uuid.as_deref() else {
+            return (None, false);
+        };
+        let known = self
+            .sessions
+            .iter()
+            .position(|session| session.uuid == uuid);
         let mut changed = known.is_none();
         let place = known.unwrap_or_else(|| {
-            self.sessions.push(Session { uuid: uuid.to_owned(), ..Session::default() });
+            self.sessions.push(Session {
+                uuid: uuid.to_owned(),
+                ..Session::default()
+            });
             self.sessions.len() - 1
         });
         let others = self.sessions.len() > 1;
         let session = &mut self.sessions[place];
-        changed |= session.topic.see_text(event.occurred_at, event.topic.as_deref());
+        changed |= session
+            .topic
+            .see_text(event.occurred_at, event.topic.as_deref());
         if let Some(start) = event.start_time {
-            let earliest = session.start.map_or(start, |known| known.min(start));
-            changed |= session.start.replace(earliest) != Some(earliest);
+            let is_told = matches!(event.kind, EventKind::Started | EventKind::Ended);
+            let known = if is_told {
+                &mut session.start
+            } else {
+                &mut session.start_hint
+            };
+            let earliest = known.map_or(start, |known| known.min(start));
+            changed |= known.replace(earliest) != Some(earliest);
         }
         if event.kind == EventKind::Started {
             changed |= !std::mem::replace(&mut session.start_seen, true);
         }
         if let Some(ended) = &event.ended {
-            let latest = session.end.map_or(ended.end_time, |known| known.max(ended.end_time));
+            let latest = session
+                .end
+                .map_or(ended.end_time, |known| known.max(ended.end_time));
             changed |= session.end.replace(latest) != Some(latest);
             changed |= ended.practice_session && !std::mem::replace(&mut session.practice, true);
         }
         if let Some(participant) = &event.participant {
             let at = participant.at;
-            let signs = session.signs.map_or((at, at), |(first, last)| (first.min(at), last.max(at)));
-            changed |= session.start.is_none() && session.signs.map(|(first, _)| first) != Some(signs.0);
+            let signs = session
+                .signs
+                .map_or((at, at), |(first, last)| (first.min(at), last.max(at)));
+            changed |=
+                session.start.is_none() && session.signs.map(|(first, _)| first) != Some(signs.0);
             // Until its end is known, its last sign decides whether a later session goes on with it.
-            changed |= others && session.end.is_none() && session.signs.map(|(_, last)| last) != Some(signs.1);
+            changed |= others
+                && session.end.is_none()
+                && session.signs.map(|(_, last)| last) != Some(signs.1);
             session.signs = Some(signs);
         }
         (u32::try_from(place).ok(), changed)
     }
 
     fn apply_recording(&mut self, event: &ZoomEvent<'_>) -> bool {
-        let Some((recording, uuid)) = event.recording.as_ref().zip(event.session_uuid.as_deref()) else {
+        let Some((recording, uuid)) = event.recording.as_ref().zip(event.session_uuid.as_deref())
+        else {
             return false;
         };
-        let Some(url) = recording.share_url.as_deref() else { return false };
+        let Some(url) = recording.share_url.as_deref() else {
+            return false;
+        };
         let transcript = recording.transcript || event.kind == EventKind::TranscriptCompleted;
         let known = self
             .recordings
@@ -248,7 +285,8 @@ impl Meeting {
                     completed_at: event.occurred_at,
                     transcript,
                 });
-                self.recordings.sort_by(|a, b| (&a.session_uuid, &a.url).cmp(&(&b.session_uuid, &b.url)));
+                self.recordings
+                    .sort_by(|a, b| (&a.session_uuid, &a.url).cmp(&(&b.session_uuid, &b.url)));
                 true
             }
         }
@@ -257,8 +295,15 @@ impl Meeting {
     fn apply_plan(&mut self, event: &ZoomEvent<'_>) -> bool {
         let at = event.occurred_at;
         let mut changed = false;
-        let occurrences = event.schedule.as_ref().map_or(&[][..], |schedule| &schedule.occurrences);
-        if let Some(kind) = event.schedule.as_ref().and_then(|schedule| schedule.registration_type) {
+        let occurrences = event
+            .schedule
+            .as_ref()
+            .map_or(&[][..], |schedule| &schedule.occurrences);
+        if let Some(kind) = event
+            .schedule
+            .as_ref()
+            .and_then(|schedule| schedule.registration_type)
+        {
             changed |= self.registration_type.see(at, kind);
         }
         let deletes = event.kind == EventKind::Deleted;
@@ -289,10 +334,19 @@ impl Meeting {
     }
 
     fn planned(&mut self, key: &str) -> &mut Planned {
-        let place = match self.planned.binary_search_by(|planned| planned.key.as_str().cmp(key)) {
+        let place = match self
+            .planned
+            .binary_search_by(|planned| planned.key.as_str().cmp(key))
+        {
             Ok(place) => place,
             Err(place) => {
-                self.planned.insert(place, Planned { key: key.to_owned(), ..Planned::default() });
+                self.planned.insert(
+                    place,
+                    Planned {
+                        key: key.to_owned(),
+                        ..Planned::default()
+                    },
+                );
                 place
             }
         };

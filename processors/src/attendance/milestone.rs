@@ -23,7 +23,10 @@ impl Holding<'_> {
     fn is(&self, known: &Milestone) -> bool {
         known.kind == self.kind
             && self.registration.is_none_or(|registration| {
-                known.id.rsplit_once(':').is_some_and(|(_, id)| id == registration.id)
+                known
+                    .id
+                    .rsplit_once(':')
+                    .is_some_and(|(_, id)| id == registration.id)
             })
     }
 
@@ -53,7 +56,14 @@ fn each_holding<'a>(
     derived: &Derived<'a>,
     mut take: impl FnMut(Holding<'a>),
 ) {
-    let plain = |at, kind| Holding { kind, at, registration: None, seconds: None, share: None, url: None };
+    let plain = |at, kind| Holding {
+        kind,
+        at,
+        registration: None,
+        seconds: None,
+        share: None,
+        url: None,
+    };
     for registration in &person.registrations {
         // Of a registration for several occurrences the first of them has it.
         if scene.home(registration) != Some(about) {
@@ -65,27 +75,51 @@ fn each_holding<'a>(
         ];
         for (kind, at) in times {
             if let Some(at) = at {
-                take(Holding { registration: Some(registration), ..plain(at, kind) });
+                take(Holding {
+                    registration: Some(registration),
+                    ..plain(at, kind)
+                });
             }
         }
     }
-    let (About::Occurrence(_), Some(occurrence)) = (about, derived.occurrence) else { return };
+    let (About::Occurrence(_), Some(occurrence)) = (about, derived.occurrence) else {
+        return;
+    };
     let came = !derived.stays.is_empty();
-    if let Some(started_at) = occurrence.started_at.filter(|_| occurrence.begun && derived.approved.at_start) {
+    if let Some(started_at) = occurrence
+        .started_at
+        .filter(|_| occurrence.begun && derived.approved.at_start)
+    {
         take(plain(started_at, MilestoneKind::Started));
     }
-    let Some(ended_at) = occurrence.ended_at.filter(|_| occurrence.phase == Phase::Ended) else { return };
+    let Some(ended_at) = occurrence
+        .ended_at
+        .filter(|_| occurrence.phase == Phase::Ended)
+    else {
+        return;
+    };
     if derived.approved.at_end || came {
         take(plain(ended_at, MilestoneKind::Ended));
     }
     if came {
-        let measured = Holding { seconds: Some(derived.seconds), share: derived.share, ..plain(ended_at, MilestoneKind::Attended) };
+        let measured = Holding {
+            seconds: Some(derived.seconds),
+            share: derived.share,
+            ..plain(ended_at, MilestoneKind::Attended)
+        };
         take(measured);
     } else if derived.approved.now && occurrence.proven {
         take(plain(ended_at, MilestoneKind::NoShow));
     }
-    if let Some((completed_at, url)) = occurrence.recording.as_ref().filter(|_| came || derived.approved.now) {
-        take(Holding { url: Some(url), ..plain(*completed_at, MilestoneKind::RecordingReady) });
+    if let Some((completed_at, url)) = occurrence
+        .recording
+        .as_ref()
+        .filter(|_| came || derived.approved.now)
+    {
+        take(Holding {
+            url: Some(url),
+            ..plain(*completed_at, MilestoneKind::RecordingReady)
+        });
     }
 }
 
@@ -111,10 +145,9 @@ pub(super) fn record<'a>(
             return;
         }
         let elsewhere = holding.registration.is_some()
-            && person
-                .rows
-                .iter()
-                .any(|other| other.about != row.about && other.milestones.iter().any(|known| holding.is(known)));
+            && person.rows.iter().any(|other| {
+                other.about != row.about && other.milestones.iter().any(|known| holding.is(known))
+            });
         if !elsewhere {
             row.milestones.push(Milestone {
                 at: holding.at,
@@ -128,7 +161,8 @@ pub(super) fn record<'a>(
         }
     });
     if reordered {
-        row.milestones.sort_unstable_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
+        row.milestones
+            .sort_unstable_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
     }
     row.milestones.len() > known_before
 }
@@ -136,13 +170,21 @@ pub(super) fn record<'a>(
 /// Moves the milestones of a row whose occurrence is no more; what was said is not said again.
 pub(super) fn absorb(from: &mut Row, to: &mut Row) {
     for milestone in std::mem::take(&mut from.milestones) {
-        let of_registration = matches!(milestone.kind, MilestoneKind::Registered | MilestoneKind::Cancelled);
+        let of_registration = matches!(
+            milestone.kind,
+            MilestoneKind::Registered | MilestoneKind::Cancelled
+        );
         let known = to.milestones.iter().any(|known| {
-            if of_registration { known.id == milestone.id } else { known.kind == milestone.kind }
+            if of_registration {
+                known.id == milestone.id
+            } else {
+                known.kind == milestone.kind
+            }
         });
         if !known {
             to.milestones.push(milestone);
         }
     }
-    to.milestones.sort_unstable_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
+    to.milestones
+        .sort_unstable_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
 }

@@ -80,7 +80,11 @@ pub(super) struct Views {
 }
 
 /// Brings the occurrences of a meeting up to its facts.
-pub(super) fn regroup(meeting: &mut Meeting, meeting_id: &str, settings: &AttendanceSettings) -> Vec<Moved> {
+pub(super) fn regroup(
+    meeting: &mut Meeting,
+    meeting_id: &str,
+    settings: &AttendanceSettings,
+) -> Vec<Moved> {
     let groups = group(meeting, settings);
     let former = std::mem::take(&mut meeting.occurrences);
     let mut former: Vec<Option<Occurrence>> = former.into_iter().map(Some).collect();
@@ -90,7 +94,11 @@ pub(super) fn regroup(meeting: &mut Meeting, meeting_id: &str, settings: &Attend
         former
             .iter_mut()
             .filter(|place| place.as_ref().is_some_and(fits))
-            .min_by_key(|place| place.as_ref().map(|known| earliest(meeting, &known.sessions)))
+            .min_by_key(|place| {
+                place
+                    .as_ref()
+                    .map(|known| earliest(meeting, &known.sessions))
+            })
             .and_then(Option::take)
     };
     for (place, group) in groups.iter().enumerate() {
@@ -101,7 +109,11 @@ pub(super) fn regroup(meeting: &mut Meeting, meeting_id: &str, settings: &Attend
     for (place, group) in groups.iter().enumerate() {
         if matched[place].is_none() {
             let shares = |known: &Occurrence| {
-                known.planned.is_none() && known.sessions.iter().any(|session| group.sessions.contains(session))
+                known.planned.is_none()
+                    && known
+                        .sessions
+                        .iter()
+                        .any(|session| group.sessions.contains(session))
             };
             matched[place] = take(&mut former, &shares);
         }
@@ -120,7 +132,10 @@ pub(super) fn regroup(meeting: &mut Meeting, meeting_id: &str, settings: &Attend
                 occurrences.iter().any(|known| known.id == id)
                     || former.iter().flatten().any(|known| known.id == id)
             };
-            Occurrence { id: name(meeting_id, start, taken), ..Occurrence::default() }
+            Occurrence {
+                id: name(meeting_id, start, taken),
+                ..Occurrence::default()
+            }
         });
         occurrence.planned = group.planned;
         occurrence.sessions = group.sessions;
@@ -132,7 +147,11 @@ pub(super) fn regroup(meeting: &mut Meeting, meeting_id: &str, settings: &Attend
         .map(|gone| Moved {
             to: occurrences
                 .iter()
-                .find(|now| now.sessions.iter().any(|session| gone.sessions.contains(session)))
+                .find(|now| {
+                    now.sessions
+                        .iter()
+                        .any(|session| gone.sessions.contains(session))
+                })
                 .map(|now| now.id.clone()),
             from: gone.id,
         })
@@ -146,7 +165,12 @@ fn earliest<'a>(meeting: &'a Meeting, sessions: &[u32]) -> (i64, &'a str) {
     sessions
         .iter()
         .filter_map(|place| meeting.sessions.get(*place as usize))
-        .map(|session| (session.started_at().unwrap_or(i64::MAX), session.uuid.as_str()))
+        .map(|session| {
+            (
+                session.started_at().unwrap_or(i64::MAX),
+                session.uuid.as_str(),
+            )
+        })
         .min()
         .unwrap_or((i64::MAX, ""))
 }
@@ -165,7 +189,10 @@ fn name(meeting_id: &str, start_ms: i64, taken: impl Fn(&str) -> bool) -> String
 
 /// What the facts come to, and when stream time matters next.
 pub(super) fn look(meeting: &Meeting, settings: &AttendanceSettings) -> (Views, Option<i64>) {
-    let mut timer = Timer { now: meeting.time, next: None };
+    let mut timer = Timer {
+        now: meeting.time,
+        next: None,
+    };
     let mut placed = vec![None; meeting.sessions.len()];
     for (place, occurrence) in meeting.occurrences.iter().enumerate() {
         for session in &occurrence.sessions {
@@ -175,17 +202,32 @@ pub(super) fn look(meeting: &Meeting, settings: &AttendanceSettings) -> (Views, 
     let spans = meeting
         .sessions
         .iter()
-        .map(|session| session.started_at().filter(|_| !session.practice).map(|start| (start, session.end)))
+        .map(|session| {
+            session
+                .started_at()
+                .filter(|_| !session.practice)
+                .map(|start| (start, session.end))
+        })
         .collect();
     let occurrences: Vec<_> = meeting
         .occurrences
         .iter()
         .map(|occurrence| view(meeting, occurrence, settings, &mut timer))
         .collect();
-    for session in meeting.sessions.iter().filter(|session| session.end.is_none() && !session.practice) {
-        let Some(start) = session.started_at() else { continue };
+    for session in meeting
+        .sessions
+        .iter()
+        .filter(|session| session.end.is_none() && !session.practice)
+    {
+        let Some(start) = session.started_at() else {
+            continue;
+        };
         for planned in meeting.plan() {
-            let opens = planned.start.get().expect("plan() has only those with a start") - settings.window_ms;
+            let opens = planned
+                .start
+                .get()
+                .expect("plan() has only those with a start")
+                - settings.window_ms;
             if start < opens {
                 timer.at(opens);
             }
@@ -200,7 +242,17 @@ pub(super) fn look(meeting: &Meeting, settings: &AttendanceSettings) -> (Views, 
         .iter()
         .position(|occurrence| occurrence.planned.as_deref() == Some(""))
         .filter(|_| !recurs);
-    (Views { occurrences, placed, spans, next, recurs, only }, timer.next)
+    (
+        Views {
+            occurrences,
+            placed,
+            spans,
+            next,
+            recurs,
+            only,
+        },
+        timer.next,
+    )
 }
 
 struct Timer {
@@ -219,19 +271,35 @@ impl Timer {
     }
 }
 
-fn view(meeting: &Meeting, occurrence: &Occurrence, settings: &AttendanceSettings, timer: &mut Timer) -> OccurrenceView {
+fn view(
+    meeting: &Meeting,
+    occurrence: &Occurrence,
+    settings: &AttendanceSettings,
+    timer: &mut Timer,
+) -> OccurrenceView {
     let planned = occurrence
         .planned
         .as_ref()
         .and_then(|key| meeting.planned.iter().find(|planned| planned.key == *key));
     let planned_end = planned.and_then(super::meeting::Planned::end);
-    let sessions: Vec<_> = occurrence.sessions.iter().map(|place| &meeting.sessions[*place as usize]).collect();
-    let last_end = sessions.iter().map(|session| session.end).collect::<Option<Vec<_>>>().and_then(|ends| ends.into_iter().max());
+    let sessions: Vec<_> = occurrence
+        .sessions
+        .iter()
+        .map(|place| &meeting.sessions[*place as usize])
+        .collect();
+    let last_end = sessions
+        .iter()
+        .map(|session| session.end)
+        .collect::<Option<Vec<_>>>()
+        .and_then(|ends| ends.into_iter().max());
 
     let mut view = OccurrenceView {
         planned_start: planned.and_then(|planned| planned.start.get().copied()),
         planned_minutes: planned.and_then(|planned| planned.minutes.get().copied()),
-        started_at: sessions.iter().filter_map(|session| session.started_at()).min(),
+        started_at: sessions
+            .iter()
+            .filter_map(|session| session.started_at())
+            .min(),
         seconds: sessions
             .iter()
             .filter_map(|session| Some((session.end? - session.started_at()?).max(0) / 1000))
@@ -243,11 +311,17 @@ fn view(meeting: &Meeting, occurrence: &Occurrence, settings: &AttendanceSetting
             .find_map(|session| session.topic.text())
             .or(meeting.topic.text())
             .map(str::to_owned),
-        proven: sessions.iter().all(|session| session.start_seen && session.end.is_some()),
+        proven: sessions
+            .iter()
+            .all(|session| session.start_seen && session.end.is_some()),
         recording: meeting
             .recordings
             .iter()
-            .filter(|recording| sessions.iter().any(|session| session.uuid == recording.session_uuid))
+            .filter(|recording| {
+                sessions
+                    .iter()
+                    .any(|session| session.uuid == recording.session_uuid)
+            })
             .map(|recording| (recording.completed_at, recording.url.clone()))
             .min(),
         state: RowState::Provisional,
@@ -255,15 +329,27 @@ fn view(meeting: &Meeting, occurrence: &Occurrence, settings: &AttendanceSetting
     };
     // A sign of somebody in the session is no start: that is said only once Zoom has told it.
     let told = sessions.iter().all(|session| session.start.is_some());
-    view.begun = told && view.started_at.is_some_and(|started_at| timer.at(started_at));
+    view.begun = told
+        && view
+            .started_at
+            .is_some_and(|started_at| timer.at(started_at));
     if sessions.is_empty() {
-        let deleted = planned.is_none_or(|planned| planned.deleted_at().is_some()) || meeting.deleted.get() == Some(&true);
+        let deleted = planned.is_none_or(|planned| planned.deleted_at().is_some())
+            || meeting.deleted.get() == Some(&true);
         let passed = !deleted && planned_end.is_some_and(|end| timer.at(end));
-        view.phase = if deleted || passed { Phase::NotHeld } else { Phase::Upcoming };
+        view.phase = if deleted || passed {
+            Phase::NotHeld
+        } else {
+            Phase::Upcoming
+        };
     } else if let Some(last_end) = last_end {
         let gap_over = last_end + settings.join_gap_ms;
         let due = last_end.max(planned_end.map_or(gap_over, |end| end.min(gap_over)));
-        view.phase = if timer.at(due) { Phase::Ended } else { Phase::Running };
+        view.phase = if timer.at(due) {
+            Phase::Ended
+        } else {
+            Phase::Running
+        };
         if view.phase == Phase::Ended {
             view.ended_at = Some(last_end);
             if timer.at(last_end + settings.finalize_after_ms) {

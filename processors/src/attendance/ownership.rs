@@ -59,21 +59,30 @@ impl Roll {
         let mut registration = None;
         if let Some(former) = &former {
             self.people.load(state, former)?;
-            let known = self.people.loaded(former).and_then(|person| person.registrations.iter().find(|known| known.id == id));
+            let known = self
+                .people
+                .loaded(former)
+                .and_then(|person| person.registrations.iter().find(|known| known.id == id));
             if known.is_some_and(|known| known.seen.binary_search(&hash).is_ok()) {
                 return Ok(false);
             }
             registration = self.people.change(state, former)?.take_registration(id);
         }
-        let mut registration =
-            registration.unwrap_or_else(|| Registration { id: id.to_owned(), ..Registration::default() });
+        let mut registration = registration.unwrap_or_else(|| Registration {
+            id: id.to_owned(),
+            ..Registration::default()
+        });
         registration.apply(event, registrant, hash);
 
         let index = self.registrants.change(state, id)?;
-        index.email.see_text(event.occurred_at, Some(&registrant.email));
+        index
+            .email
+            .see_text(event.occurred_at, Some(&registrant.email));
         let owner = by_email(index.email.text().expect("an address was seen just now"));
         let mut holders = std::mem::take(&mut index.waiting);
-        self.people.change(state, &owner)?.put_registration(registration);
+        self.people
+            .change(state, &owner)?
+            .put_registration(registration);
         touched.insert(owner.clone());
         if let Some(former) = former.filter(|former| *former != owner) {
             touched.insert(former.clone());
@@ -110,22 +119,33 @@ impl Roll {
         let mut seat = None;
         if !owner.is_empty() {
             self.people.load(state, &owner)?;
-            let known = self
-                .people
-                .loaded(&owner)
-                .and_then(|person| person.seats.iter().find(|seat| seat.session == session && seat.user_id == user_id));
+            let known = self.people.loaded(&owner).and_then(|person| {
+                person
+                    .seats
+                    .iter()
+                    .find(|seat| seat.session == session && seat.user_id == user_id)
+            });
             if known.is_some_and(|known| known.seen.binary_search(&hash).is_ok()) {
                 return Ok(false);
             }
-            seat = self.people.change(state, &owner)?.take_seat(session, user_id);
+            seat = self
+                .people
+                .change(state, &owner)?
+                .take_seat(session, user_id);
         }
-        let mut seat =
-            seat.unwrap_or_else(|| Seat { session, user_id: user_id.to_owned(), ..Seat::default() });
+        let mut seat = seat.unwrap_or_else(|| Seat {
+            session,
+            user_id: user_id.to_owned(),
+            ..Seat::default()
+        });
         seat.apply(event, participant, hash);
         if let Some(parent) = seat.belongs_to.text() {
             let parent = seat_key(session, parent);
             if !self.seats.get(state, &parent)?.children.contains(user_id) {
-                self.seats.change(state, &parent)?.children.insert(user_id.to_owned());
+                self.seats
+                    .change(state, &parent)?
+                    .children
+                    .insert(user_id.to_owned());
             }
         }
         self.place(state, seat, &owner, touched)?;
@@ -140,11 +160,19 @@ impl Roll {
         user_id: &str,
         touched: &mut BTreeSet<String>,
     ) -> Result<(), StateError> {
-        let owner = self.seats.get(state, &seat_key(session, user_id))?.owner.clone();
+        let owner = self
+            .seats
+            .get(state, &seat_key(session, user_id))?
+            .owner
+            .clone();
         if owner.is_empty() {
             return Ok(());
         }
-        let Some(seat) = self.people.change(state, &owner)?.take_seat(session, user_id) else {
+        let Some(seat) = self
+            .people
+            .change(state, &owner)?
+            .take_seat(session, user_id)
+        else {
             return Ok(());
         };
         self.place(state, seat, &owner, touched)
@@ -185,10 +213,16 @@ impl Roll {
             if let Some(email) = self.registrants.get(state, registrant_id)?.email.text() {
                 return Ok(by_email(email));
             }
-            let owner = seat.email.text().map_or_else(|| format!("r:{registrant_id}"), by_email);
+            let owner = seat
+                .email
+                .text()
+                .map_or_else(|| format!("r:{registrant_id}"), by_email);
             let index = self.registrants.get(state, registrant_id)?;
             if !index.waiting.contains(&owner) {
-                self.registrants.change(state, registrant_id)?.waiting.insert(owner.clone());
+                self.registrants
+                    .change(state, registrant_id)?
+                    .waiting
+                    .insert(owner.clone());
             }
             return Ok(owner);
         }
@@ -198,8 +232,15 @@ impl Roll {
         if let Some(user) = seat.participant_user_id.text() {
             return Ok(format!("u:{user}"));
         }
-        if let Some(parent) = seat.belongs_to.text().filter(|parent| *parent != seat.user_id) {
-            let owner = &self.seats.get(state, &seat_key(seat.session, parent))?.owner;
+        if let Some(parent) = seat
+            .belongs_to
+            .text()
+            .filter(|parent| *parent != seat.user_id)
+        {
+            let owner = &self
+                .seats
+                .get(state, &seat_key(seat.session, parent))?
+                .owner;
             if !owner.is_empty() {
                 return Ok(owner.clone());
             }

@@ -14,12 +14,20 @@ pub(super) fn peak(people: impl Iterator<Item = Vec<Stay>>) -> i32 {
             match &mut current {
                 Some((_, to)) if stay.join <= *to => *to = leave.max(*to),
                 _ => {
-                    turns.extend(current.into_iter().flat_map(|(from, to)| [(from, 1), (to, -1)]));
+                    turns.extend(
+                        current
+                            .into_iter()
+                            .flat_map(|(from, to)| [(from, 1), (to, -1)]),
+                    );
                     current = Some((stay.join, leave));
                 }
             }
         }
-        turns.extend(current.into_iter().flat_map(|(from, to)| [(from, 1), (to, -1)]));
+        turns.extend(
+            current
+                .into_iter()
+                .flat_map(|(from, to)| [(from, 1), (to, -1)]),
+        );
     }
     turns.sort_unstable();
     let mut present = 0;
@@ -39,14 +47,29 @@ mod tests {
     use super::peak;
 
     fn stays(list: &[(i64, i64)]) -> Vec<Stay> {
-        list.iter().map(|(join, leave)| Stay { join: *join, leave: Some(*leave) }).collect()
+        list.iter()
+            .map(|(join, leave)| Stay {
+                join: *join,
+                leave: Some(*leave),
+            })
+            .collect()
     }
 
     #[test]
     fn two_devices_are_one_person_and_a_change_of_guard_is_not_two() {
         assert_eq!(peak([stays(&[(0, 10), (5, 15)])].into_iter()), 1);
         assert_eq!(peak([stays(&[(0, 10)]), stays(&[(10, 20)])].into_iter()), 1);
-        assert_eq!(peak([stays(&[(0, 10)]), stays(&[(9, 20), (30, 40)]), stays(&[(9, 10)])].into_iter()), 3);
+        assert_eq!(
+            peak(
+                [
+                    stays(&[(0, 10)]),
+                    stays(&[(9, 20), (30, 40)]),
+                    stays(&[(9, 10)])
+                ]
+                .into_iter()
+            ),
+            3
+        );
         assert_eq!(peak(std::iter::empty()), 0);
     }
 }

@@ -109,16 +109,30 @@ pub(super) struct Counted {
 
 impl Seat {
     /// Takes what an event says of the seat. False where it was taken before.
-    pub(super) fn apply(&mut self, event: &ZoomEvent<'_>, participant: &Participant<'_>, hash: u64) -> bool {
+    pub(super) fn apply(
+        &mut self,
+        event: &ZoomEvent<'_>,
+        participant: &Participant<'_>,
+        hash: u64,
+    ) -> bool {
         if !see(&mut self.seen, hash) {
             return false;
         }
         let at = participant.at;
-        self.registrant_id.see_text(at, participant.registrant_id.as_deref());
-        self.participant_user_id.see_text(at, participant.participant_user_id.as_deref());
+        self.registrant_id
+            .see_text(at, participant.registrant_id.as_deref());
+        self.participant_user_id
+            .see_text(at, participant.participant_user_id.as_deref());
         self.email.see_text(at, participant.email.as_deref());
-        self.display_name.see_text(at, participant.display_name.as_deref());
-        self.belongs_to.see_text(at, participant.bound_user_id.as_deref().or(participant.parent_user_id.as_deref()));
+        self.display_name
+            .see_text(at, participant.display_name.as_deref());
+        self.belongs_to.see_text(
+            at,
+            participant
+                .bound_user_id
+                .as_deref()
+                .or(participant.parent_user_id.as_deref()),
+        );
         let kind = match event.kind {
             EventKind::ParticipantJoined | EventKind::BreakoutJoined => MarkKind::Join,
             EventKind::ParticipantLeft | EventKind::BreakoutLeft => MarkKind::Leave,
@@ -136,7 +150,12 @@ impl Seat {
 
 impl Registration {
     /// Takes what an event says of the registration. False where it was taken before.
-    pub(super) fn apply(&mut self, event: &ZoomEvent<'_>, registrant: &Registrant<'_>, hash: u64) -> bool {
+    pub(super) fn apply(
+        &mut self,
+        event: &ZoomEvent<'_>,
+        registrant: &Registrant<'_>,
+        hash: u64,
+    ) -> bool {
         if !see(&mut self.seen, hash) {
             return false;
         }
@@ -151,16 +170,25 @@ impl Registration {
         if let Err(place) = self.facts.binary_search(&(at, standing)) {
             self.facts.insert(place, (at, standing));
         }
-        if let Some(schedule) = event.schedule.as_ref().filter(|schedule| !schedule.occurrences.is_empty()) {
-            let mut scope: Vec<_> =
-                schedule.occurrences.iter().map(|occurrence| occurrence.occurrence_id.as_str().to_owned()).collect();
+        if let Some(schedule) = event
+            .schedule
+            .as_ref()
+            .filter(|schedule| !schedule.occurrences.is_empty())
+        {
+            let mut scope: Vec<_> = schedule
+                .occurrences
+                .iter()
+                .map(|occurrence| occurrence.occurrence_id.as_str().to_owned())
+                .collect();
             scope.sort_unstable();
             self.scope.see(at, scope);
         }
-        self.first_name.see_text(at, registrant.first_name.as_deref());
+        self.first_name
+            .see_text(at, registrant.first_name.as_deref());
         self.last_name.see_text(at, registrant.last_name.as_deref());
         self.join_url.see_text(at, registrant.join_url.as_deref());
-        self.source.see_text(at, registrant.tracking_source.as_deref());
+        self.source
+            .see_text(at, registrant.tracking_source.as_deref());
         for (name, value) in &registrant.fields {
             see_named(&mut self.fields, at, name, value);
         }
@@ -173,7 +201,11 @@ impl Registration {
 
     /// How it stood at a moment; `None` where it was not there yet.
     pub(super) fn standing_at(&self, at: i64) -> Option<Standing> {
-        self.facts.iter().rev().find(|(fact_at, _)| *fact_at <= at).map(|(_, standing)| *standing)
+        self.facts
+            .iter()
+            .rev()
+            .find(|(fact_at, _)| *fact_at <= at)
+            .map(|(_, standing)| *standing)
     }
 
     /// How it stands.
@@ -192,12 +224,20 @@ impl Registration {
     }
 
     fn first(&self, wanted: Standing) -> Option<i64> {
-        self.facts.iter().find(|(_, standing)| *standing == wanted).map(|(at, _)| *at)
+        self.facts
+            .iter()
+            .find(|(_, standing)| *standing == wanted)
+            .map(|(at, _)| *at)
     }
 
     fn print_form(&self) -> u64 {
         let mut print = Fingerprint::default();
-        for text in [&self.first_name, &self.last_name, &self.join_url, &self.source] {
+        for text in [
+            &self.first_name,
+            &self.last_name,
+            &self.join_url,
+            &self.source,
+        ] {
             print.text(text.text());
         }
         for (name, value) in self.fields.iter().chain(&self.custom_questions) {
@@ -214,7 +254,10 @@ fn see_named(known: &mut BTreeMap<String, Latest<String>>, at: i64, name: &str, 
             latest.see_text(at, Some(value));
         }
         None => {
-            known.entry(name.to_owned()).or_default().see_text(at, Some(value));
+            known
+                .entry(name.to_owned())
+                .or_default()
+                .see_text(at, Some(value));
         }
     }
 }
@@ -222,27 +265,35 @@ fn see_named(known: &mut BTreeMap<String, Latest<String>>, at: i64, name: &str, 
 impl Person {
     /// Takes out a seat.
     pub(super) fn take_seat(&mut self, session: u32, user_id: &str) -> Option<Seat> {
-        let place = self.seats.iter().position(|seat| seat.session == session && seat.user_id == user_id)?;
+        let place = self
+            .seats
+            .iter()
+            .position(|seat| seat.session == session && seat.user_id == user_id)?;
         Some(self.seats.remove(place))
     }
 
     /// Puts in a seat.
     pub(super) fn put_seat(&mut self, seat: Seat) {
-        let place = self
-            .seats
-            .partition_point(|known| (known.session, &known.user_id) < (seat.session, &seat.user_id));
+        let place = self.seats.partition_point(|known| {
+            (known.session, &known.user_id) < (seat.session, &seat.user_id)
+        });
         self.seats.insert(place, seat);
     }
 
     /// Takes out a registration.
     pub(super) fn take_registration(&mut self, id: &str) -> Option<Registration> {
-        let place = self.registrations.iter().position(|registration| registration.id == id)?;
+        let place = self
+            .registrations
+            .iter()
+            .position(|registration| registration.id == id)?;
         Some(self.registrations.remove(place))
     }
 
     /// Puts in a registration.
     pub(super) fn put_registration(&mut self, registration: Registration) {
-        let place = self.registrations.partition_point(|known| known.id < registration.id);
+        let place = self
+            .registrations
+            .partition_point(|known| known.id < registration.id);
         self.registrations.insert(place, registration);
     }
 }

@@ -4,10 +4,10 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use rollcall_schemas::Text;
-use rollcall_schemas::wire::{ATTENDANCE_ROW, Encoder};
 use rollcall_schemas::record::{
     AttendanceRow, Milestone, OccurrenceRow, RecordingLink, Segment, Session,
 };
+use rollcall_schemas::wire::{ATTENDANCE_ROW, Encoder};
 
 use super::derive::{Derived, Scene};
 use super::latest::Latest;
@@ -18,7 +18,10 @@ fn text<'a>(latest: &'a Latest<String>) -> Option<Text<'a>> {
 }
 
 fn texts<'a>(known: &'a BTreeMap<String, Latest<String>>) -> BTreeMap<Text<'a>, Text<'a>> {
-    known.iter().filter_map(|(name, value)| Some((Text::from(name), text(value)?))).collect()
+    known
+        .iter()
+        .filter_map(|(name, value)| Some((Text::from(name), text(value)?)))
+        .collect()
 }
 
 thread_local! {
@@ -26,7 +29,12 @@ thread_local! {
 }
 
 /// The row as it is written.
-pub(super) fn encoded_row(scene: &Scene<'_>, email: &str, row: &Row, derived: &Derived<'_>) -> Vec<u8> {
+pub(super) fn encoded_row(
+    scene: &Scene<'_>,
+    email: &str,
+    row: &Row,
+    derived: &Derived<'_>,
+) -> Vec<u8> {
     ENCODER.with_borrow_mut(|encoder| encoder.encode(&attendance_row(scene, email, row, derived)))
 }
 
@@ -49,9 +57,13 @@ pub(super) fn attendance_row<'a>(
         series: derived.series,
         account_id: text(&facts.account_id),
         meeting_id: scene.id.into(),
-        session_uuid: held.and_then(|held| held.last_uuid.as_deref()).map(Text::from),
+        session_uuid: held
+            .and_then(|held| held.last_uuid.as_deref())
+            .map(Text::from),
         webinar: facts.webinar,
-        topic: held.map_or(facts.topic.text(), |held| held.topic.as_deref()).map(Text::from),
+        topic: held
+            .map_or(facts.topic.text(), |held| held.topic.as_deref())
+            .map(Text::from),
         host_email: text(&facts.host_email),
         time_zone: text(&facts.time_zone),
         status: derived.status,
@@ -70,10 +82,18 @@ pub(super) fn attendance_row<'a>(
         last_name: registration.and_then(|registration| text(&registration.last_name)),
         display_name: derived.display_name.map(Text::from),
         join_url: registration.and_then(|registration| text(&registration.join_url)),
-        fields: registration.map(|registration| texts(&registration.fields)).unwrap_or_default(),
-        custom_questions: registration.map(|registration| texts(&registration.custom_questions)).unwrap_or_default(),
+        fields: registration
+            .map(|registration| texts(&registration.fields))
+            .unwrap_or_default(),
+        custom_questions: registration
+            .map(|registration| texts(&registration.custom_questions))
+            .unwrap_or_default(),
         first_join: derived.stays.iter().map(|(stay, _)| stay.join).min(),
-        last_leave: derived.stays.iter().filter_map(|(stay, _)| stay.leave).max(),
+        last_leave: derived
+            .stays
+            .iter()
+            .filter_map(|(stay, _)| stay.leave)
+            .max(),
         seconds: derived.seconds,
         share: derived.share,
         segments: derived
@@ -85,7 +105,9 @@ pub(super) fn attendance_row<'a>(
                 session_uuid: (&facts.sessions[*session as usize].uuid).into(),
             })
             .collect(),
-        recording_url: held.and_then(|held| held.recording.as_ref()).map(|(_, url)| url.into()),
+        recording_url: held
+            .and_then(|held| held.recording.as_ref())
+            .map(|(_, url)| url.into()),
         milestones: row
             .milestones
             .iter()
@@ -106,11 +128,19 @@ pub(super) fn occurrence_row<'a>(scene: &Scene<'a>, place: usize) -> OccurrenceR
     let facts = scene.facts;
     let occurrence = &facts.occurrences[place];
     let view = &scene.views.occurrences[place];
-    let sessions: Vec<_> = occurrence.sessions.iter().map(|place| &facts.sessions[*place as usize]).collect();
+    let sessions: Vec<_> = occurrence
+        .sessions
+        .iter()
+        .map(|place| &facts.sessions[*place as usize])
+        .collect();
     let mut recordings: Vec<_> = facts
         .recordings
         .iter()
-        .filter(|recording| sessions.iter().any(|session| session.uuid == recording.session_uuid))
+        .filter(|recording| {
+            sessions
+                .iter()
+                .any(|session| session.uuid == recording.session_uuid)
+        })
         .collect();
     recordings.sort_by_key(|recording| (recording.completed_at, &recording.url));
     OccurrenceRow {

@@ -56,7 +56,11 @@ fn event_hash(event: &ZoomEvent<'_>) -> u64 {
 
 impl Roll {
     /// A meeting as the state has it.
-    pub(super) fn load(state: &mut dyn StateView, id: &str, settings: &AttendanceSettings) -> Result<Self, StateError> {
+    pub(super) fn load(
+        state: &mut dyn StateView,
+        id: &str,
+        settings: &AttendanceSettings,
+    ) -> Result<Self, StateError> {
         let facts: Meeting = match state.get(Self::state_key(id).as_bytes())? {
             Some(bytes) => super::cache::decode(&bytes)?,
             None => Meeting::default(),
@@ -105,14 +109,28 @@ impl Roll {
             self.facts.apply(event).structure
         } else if let (Some(participant), Some(user_id)) = (
             &event.participant,
-            event.participant.as_ref().and_then(|seat| seat.user_id.as_deref().or(seat.participant_uuid.as_deref())),
+            event
+                .participant
+                .as_ref()
+                .and_then(|seat| seat.user_id.as_deref().or(seat.participant_uuid.as_deref())),
         ) && event.session_uuid.is_some()
         {
             let before = self.facts.sessions.len();
             let change = self.facts.apply(event);
             let session = change.session.expect("a seat's event names a session");
-            if !self.apply_seat(state, event, participant, (session, user_id), hash, &mut touched)? {
-                debug_assert_eq!(before, self.facts.sessions.len(), "a duplicate shows no new session");
+            if !self.apply_seat(
+                state,
+                event,
+                participant,
+                (session, user_id),
+                hash,
+                &mut touched,
+            )? {
+                debug_assert_eq!(
+                    before,
+                    self.facts.sessions.len(),
+                    "a duplicate shows no new session"
+                );
                 return Ok(false);
             }
             change.structure
@@ -176,9 +194,20 @@ impl Roll {
         Ok(())
     }
 
-    fn move_milestones(&mut self, state: &mut dyn StateView, from: &str, to: &str) -> Result<(), StateError> {
+    fn move_milestones(
+        &mut self,
+        state: &mut dyn StateView,
+        from: &str,
+        to: &str,
+    ) -> Result<(), StateError> {
         for key in self.people.keys() {
-            if !self.people.get(state, &key)?.rows.iter().any(|row| row.about == from) {
+            if !self
+                .people
+                .get(state, &key)?
+                .rows
+                .iter()
+                .any(|row| row.about == from)
+            {
                 continue;
             }
             let person = self.people.change(state, &key)?;
@@ -192,9 +221,18 @@ impl Roll {
     }
 
     /// Brings the rows of a person up to his facts, and the counts with them.
-    fn derive(&mut self, state: &mut dyn StateView, settings: &AttendanceSettings, key: &str) -> Result<(), StateError> {
+    fn derive(
+        &mut self,
+        state: &mut dyn StateView,
+        settings: &AttendanceSettings,
+        key: &str,
+    ) -> Result<(), StateError> {
         let mut person = std::mem::take(self.people.change(state, key)?);
-        let scene = Scene { id: &self.id, facts: &self.facts, views: &self.views };
+        let scene = Scene {
+            id: &self.id,
+            facts: &self.facts,
+            views: &self.views,
+        };
         let role = role(&person, key, settings);
         let mut counted = Vec::new();
         let abouts = scene.abouts(&person);
@@ -202,7 +240,10 @@ impl Roll {
             let name = scene.name(about);
             let mut row = take_row(&mut person.rows, name);
             let derived = scene.derive(&person, about);
-            let now = derived.as_ref().map(|derived| derived.counted(role)).unwrap_or_default();
+            let now = derived
+                .as_ref()
+                .map(|derived| derived.counted(role))
+                .unwrap_or_default();
             if let About::Occurrence(place) = about {
                 counted.push((place, std::mem::replace(&mut row.counted, now), now));
                 if self.views.occurrences[place].phase == Phase::Ended {
@@ -268,19 +309,30 @@ impl Roll {
     /// Writes what changed to the state.
     pub(super) fn flush(&mut self, state: &mut dyn StateView) {
         if self.facts_changed {
-            state.put(Self::state_key(&self.id).as_bytes(), super::cache::encode(&self.facts));
+            state.put(
+                Self::state_key(&self.id).as_bytes(),
+                super::cache::encode(&self.facts),
+            );
             self.facts_changed = false;
         }
         self.seats.flush(state);
         self.registrants.flush(state);
-        self.people.each_changed(|person| person.rows.iter_mut().for_each(|row| row.written = row.version));
+        self.people.each_changed(|person| {
+            person
+                .rows
+                .iter_mut()
+                .for_each(|row| row.written = row.version)
+        });
         self.people.flush(state);
     }
 }
 
 /// Who a person is to the account.
 pub(super) fn role(person: &Person, key: &str, settings: &AttendanceSettings) -> Role {
-    let is_user = person.seats.iter().any(|seat| seat.participant_user_id.text().is_some());
+    let is_user = person
+        .seats
+        .iter()
+        .any(|seat| seat.participant_user_id.text().is_some());
     match email_of(key) {
         _ if is_user => Role::Staff,
         Some(email) if settings.is_internal(email) => Role::Staff,
@@ -300,7 +352,10 @@ fn hide(row: &mut Row) {
 fn take_row(rows: &mut Vec<Row>, about: &str) -> Row {
     match rows.binary_search_by(|row| row.about.as_str().cmp(about)) {
         Ok(place) => rows.remove(place),
-        Err(_) => Row { about: about.to_owned(), ..Row::default() },
+        Err(_) => Row {
+            about: about.to_owned(),
+            ..Row::default()
+        },
     }
 }
 

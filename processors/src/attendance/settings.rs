@@ -43,8 +43,10 @@ impl Default for AttendanceSettings {
 impl AttendanceSettings {
     /// Whether the address is of one of the account's own domains.
     pub(super) fn is_internal(&self, email: &str) -> bool {
-        email
-            .rsplit_once('@')
-            .is_some_and(|(_, domain)| self.internal_domains.iter().any(|internal| internal == domain))
+        email.rsplit_once('@').is_some_and(|(_, domain)| {
+            self.internal_domains
+                .iter()
+                .any(|internal| internal == domain)
+        })
     }
 }

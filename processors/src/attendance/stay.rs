@@ -45,7 +45,10 @@ pub(super) fn stays(marks: &[Mark]) -> Vec<Stay> {
     let mut i = 0;
     while i < marks.len() {
         let moment = &marks[i..];
-        let length = moment.iter().take_while(|mark| mark.at == moment[0].at).count();
+        let length = moment
+            .iter()
+            .take_while(|mark| mark.at == moment[0].at)
+            .count();
         let moment = &moment[..length];
         i += length;
         let at = moment[0].at;
@@ -53,12 +56,18 @@ pub(super) fn stays(marks: &[Mark]) -> Vec<Stay> {
         let leaves = has(MarkKind::Leave) || has(MarkKind::ToWaitingRoom);
         let was_in = joined.is_some();
         if leaves && let Some(join) = joined.take() {
-            stays.push(Stay { join, leave: Some(at) });
+            stays.push(Stay {
+                join,
+                leave: Some(at),
+            });
             waiting = has(MarkKind::ToWaitingRoom);
         }
         if has(MarkKind::Join) || (has(MarkKind::Admitted) && waiting) {
             if leaves && !was_in && has(MarkKind::Join) {
-                stays.push(Stay { join: at, leave: Some(at) });
+                stays.push(Stay {
+                    join: at,
+                    leave: Some(at),
+                });
                 waiting = has(MarkKind::ToWaitingRoom);
             } else {
                 joined.get_or_insert(at);
@@ -75,8 +84,14 @@ pub(super) fn stays(marks: &[Mark]) -> Vec<Stay> {
 /// The stay clipped to a session. One that lies outside becomes one of no length at the session's
 /// nearer end: it was seen, and counts no time. One still open when the session ended ends with it.
 pub(super) fn clip(stay: Stay, session_start: i64, session_end: Option<i64>) -> Stay {
-    let bound = |at: i64| at.max(session_start).min(session_end.unwrap_or(i64::MAX).max(session_start));
-    Stay { join: bound(stay.join), leave: stay.leave.map(bound).or(session_end.map(bound)) }
+    let bound = |at: i64| {
+        at.max(session_start)
+            .min(session_end.unwrap_or(i64::MAX).max(session_start))
+    };
+    Stay {
+        join: bound(stay.join),
+        leave: stay.leave.map(bound).or(session_end.map(bound)),
+    }
 }
 
 /// Whole seconds of the union of `stays`; open ones do not count yet. Sorts `stays`.
@@ -111,21 +126,42 @@ mod tests {
     use super::{Mark, MarkKind, Stay, clip, percent, seconds, stays};
 
     fn marks(list: &[(i64, MarkKind)]) -> Vec<Mark> {
-        let mut marks: Vec<_> = list.iter().map(|(at, kind)| Mark { at: *at, kind: *kind }).collect();
+        let mut marks: Vec<_> = list
+            .iter()
+            .map(|(at, kind)| Mark {
+                at: *at,
+                kind: *kind,
+            })
+            .collect();
         marks.sort_unstable();
         marks
     }
 
     fn stay(join: i64, leave: i64) -> Stay {
-        Stay { join, leave: Some(leave) }
+        Stay {
+            join,
+            leave: Some(leave),
+        }
     }
 
     #[test]
     fn the_waiting_room_ends_a_stay_and_being_admitted_goes_on_with_it() {
         use MarkKind::{Admitted, Join, Leave, ToWaitingRoom};
-        let told_once = marks(&[(5, Admitted), (6, Join), (10, ToWaitingRoom), (20, Admitted), (30, Leave)]);
+        let told_once = marks(&[
+            (5, Admitted),
+            (6, Join),
+            (10, ToWaitingRoom),
+            (20, Admitted),
+            (30, Leave),
+        ]);
         assert_eq!(stays(&told_once), [stay(6, 10), stay(20, 30)]);
-        let told_twice = marks(&[(6, Join), (10, ToWaitingRoom), (20, Admitted), (21, Join), (30, Leave)]);
+        let told_twice = marks(&[
+            (6, Join),
+            (10, ToWaitingRoom),
+            (20, Admitted),
+            (21, Join),
+            (30, Leave),
+        ]);
         assert_eq!(stays(&told_twice), [stay(6, 10), stay(20, 30)]);
     }
 
@@ -139,7 +175,10 @@ mod tests {
     #[test]
     fn a_rejoin_in_the_same_second_goes_on() {
         use MarkKind::{Join, Leave};
-        assert_eq!(stays(&marks(&[(1, Join), (5, Leave), (5, Join), (9, Leave)])), [stay(1, 5), stay(5, 9)]);
+        assert_eq!(
+            stays(&marks(&[(1, Join), (5, Leave), (5, Join), (9, Leave)])),
+            [stay(1, 5), stay(5, 9)]
+        );
         assert_eq!(stays(&marks(&[(5, Leave), (5, Join)])), [stay(5, 5)]);
     }
 
@@ -147,13 +186,45 @@ mod tests {
     fn clipping_keeps_that_he_was_seen() {
         assert_eq!(clip(stay(0, 10), 20, Some(50)), stay(20, 20));
         assert_eq!(clip(stay(60, 70), 20, Some(50)), stay(50, 50));
-        assert_eq!(clip(Stay { join: 30, leave: None }, 20, Some(50)), stay(30, 50));
-        assert_eq!(clip(Stay { join: 10, leave: None }, 20, None), Stay { join: 20, leave: None });
+        assert_eq!(
+            clip(
+                Stay {
+                    join: 30,
+                    leave: None
+                },
+                20,
+                Some(50)
+            ),
+            stay(30, 50)
+        );
+        assert_eq!(
+            clip(
+                Stay {
+                    join: 10,
+                    leave: None
+                },
+                20,
+                None
+            ),
+            Stay {
+                join: 20,
+                leave: None
+            }
+        );
     }
 
     #[test]
     fn percents_are_rounded_half_up() {
-        assert_eq!([percent(0, 200), percent(1, 200), percent(3, 200), percent(200, 200), percent(7, 0)], [0, 1, 2, 100, 0]);
+        assert_eq!(
+            [
+                percent(0, 200),
+                percent(1, 200),
+                percent(3, 200),
+                percent(200, 200),
+                percent(7, 0)
+            ],
+            [0, 1, 2, 100, 0]
+        );
     }
 
     proptest! {

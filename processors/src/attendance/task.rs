@@ -18,8 +18,8 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::cache::{decode, encode};
 use super::derive::{Role, Scene};
-use super::peak::peak;
 use super::ownership::email_of;
+use super::peak::peak;
 use super::roll::{Roll, role};
 use super::settings::AttendanceSettings;
 use super::stay::{Stay, clip, stays};
@@ -118,7 +118,10 @@ impl Task for AttendanceTask {
     ) -> Result<(), StateError> {
         for record in batch.iter() {
             let Some(value) = record.value else {
-                outcomes.push(rejected("raw_record", "a record without a value: nothing of Rollcall writes one here"));
+                outcomes.push(rejected(
+                    "raw_record",
+                    "a record without a value: nothing of Rollcall writes one here",
+                ));
                 continue;
             };
             let raw: RawRecord<'_> = match RAW_RECORD.decode(value) {
@@ -147,12 +150,13 @@ impl Task for AttendanceTask {
     fn restore(&mut self, batch: &RecordBatch, unit: &mut Unit<'_>) -> Result<(), StateError> {
         for record in batch.iter() {
             let Some(value) = record.value else { continue };
-            let event: ZoomEvent<'_> = ZOOM_EVENT.decode(value).map_err(|error| StateError::View {
-                topic: batch.partition().topic.to_string(),
-                partition: batch.partition().partition,
-                offset: record.offset,
-                reason: error.to_string(),
-            })?;
+            let event: ZoomEvent<'_> =
+                ZOOM_EVENT.decode(value).map_err(|error| StateError::View {
+                    topic: batch.partition().topic.to_string(),
+                    partition: batch.partition().partition,
+                    offset: record.offset,
+                    reason: error.to_string(),
+                })?;
             // The count in the state is the true position: what it covers was taken before.
             if event.sequence > self.sequence(unit.state)? {
                 self.take(&event, unit.state)?;
@@ -164,7 +168,9 @@ impl Task for AttendanceTask {
 
     fn finish(&mut self, unit: &mut Unit<'_>) -> Result<(), StateError> {
         for id in std::mem::take(&mut self.touched) {
-            let Some(mut roll) = self.rolls.remove(&id) else { continue };
+            let Some(mut roll) = self.rolls.remove(&id) else {
+                continue;
+            };
             self.write(&mut roll, unit)?;
             self.rolls.insert(id, roll);
         }
@@ -196,7 +202,11 @@ impl AttendanceTask {
     }
 
     /// Takes an event into the roll of its meeting. False where it is a duplicate.
-    fn take(&mut self, event: &ZoomEvent<'_>, state: &mut dyn StateView) -> Result<bool, StateError> {
+    fn take(
+        &mut self,
+        event: &ZoomEvent<'_>,
+        state: &mut dyn StateView,
+    ) -> Result<bool, StateError> {
         let settings = Arc::clone(&self.stage.settings);
         let roll = self.roll(&event.meeting_id, state)?;
         if !roll.admit(state, &settings, event)? {
@@ -211,13 +221,18 @@ impl AttendanceTask {
 
     fn roll(&mut self, id: &str, state: &mut dyn StateView) -> Result<&mut Roll, StateError> {
         if !self.rolls.contains_key(id) {
-            self.rolls.insert(id.to_owned(), Roll::load(state, id, &self.stage.settings)?);
+            self.rolls
+                .insert(id.to_owned(), Roll::load(state, id, &self.stage.settings)?);
         }
         Ok(self.rolls.get_mut(id).expect("it was put there"))
     }
 
     /// Takes an event, and writes it to the canonical log where it is new.
-    fn admit(&mut self, event: &mut ZoomEvent<'_>, unit: &mut Unit<'_>) -> Result<bool, StateError> {
+    fn admit(
+        &mut self,
+        event: &mut ZoomEvent<'_>,
+        unit: &mut Unit<'_>,
+    ) -> Result<bool, StateError> {
         let sequence = self.sequence(unit.state)? + 1;
         if !self.take(event, unit.state)? {
             return Ok(false);
@@ -271,13 +286,24 @@ impl AttendanceTask {
         self.count_peaks(roll, unit.state)?;
         self.write_occurrences(roll, unit);
         let mut said = std::mem::take(&mut roll.said);
-        let scene = Scene { id: &roll.id, facts: &roll.facts, views: &roll.views };
+        let scene = Scene {
+            id: &roll.id,
+            facts: &roll.facts,
+            views: &roll.views,
+        };
         for person_key in roll.people.changed() {
-            let Some(email) = email_of(person_key) else { continue };
-            let Some(person) = roll.people.loaded(person_key) else { continue };
+            let Some(email) = email_of(person_key) else {
+                continue;
+            };
+            let Some(person) = roll.people.loaded(person_key) else {
+                continue;
+            };
             for row in person.rows.iter().filter(|row| row.version != row.written) {
                 let output_key = key::join(email, &row.about);
-                let derived = scene.find(&row.about).filter(|_| row.shown).and_then(|about| scene.derive(person, about));
+                let derived = scene
+                    .find(&row.about)
+                    .filter(|_| row.shown)
+                    .and_then(|about| scene.derive(person, about));
                 match derived {
                     Some(derived) => {
                         let value = super::record::attendance_row(&scene, email, row, &derived);
@@ -293,11 +319,24 @@ impl AttendanceTask {
                         let taken_back = (person_key.clone(), row.about.clone());
                         if let Some(value) = said.remove(&taken_back) {
                             let mut value = |out: &mut Vec<u8>| out.extend_from_slice(&value);
-                            self.stage.routes.attendance.push(unit.outputs, &output_key, Some(&mut value), []);
+                            self.stage.routes.attendance.push(
+                                unit.outputs,
+                                &output_key,
+                                Some(&mut value),
+                                [],
+                            );
                         }
                         let version = row.version.to_string();
-                        let header = Header { name: TOMBSTONE_VERSION, value: version.as_bytes() };
-                        self.stage.routes.attendance.push(unit.outputs, &output_key, None, [header]);
+                        let header = Header {
+                            name: TOMBSTONE_VERSION,
+                            value: version.as_bytes(),
+                        };
+                        self.stage.routes.attendance.push(
+                            unit.outputs,
+                            &output_key,
+                            None,
+                            [header],
+                        );
                     }
                 }
             }
@@ -313,15 +352,24 @@ impl AttendanceTask {
         }
         roll.load_everybody(state)?;
         for place in stale {
-            let present = roll.people.iter().filter(|(key, person)| role(person, key, &self.stage.settings) != Role::Staff);
+            let present = roll
+                .people
+                .iter()
+                .filter(|(key, person)| role(person, key, &self.stage.settings) != Role::Staff);
             let stays = present.map(|(_, person)| {
                 let mut all: Vec<Stay> = Vec::new();
                 for seat in &person.seats {
                     let session = seat.session as usize;
-                    if let (Some(Some(of)), Some(Some((start, end)))) = (roll.views.placed.get(session), roll.views.spans.get(session))
-                        && *of == place
+                    if let (Some(Some(of)), Some(Some((start, end)))) = (
+                        roll.views.placed.get(session),
+                        roll.views.spans.get(session),
+                    ) && *of == place
                     {
-                        all.extend(stays(&seat.marks).into_iter().map(|stay| clip(stay, *start, *end)));
+                        all.extend(
+                            stays(&seat.marks)
+                                .into_iter()
+                                .map(|stay| clip(stay, *start, *end)),
+                        );
                     }
                 }
                 all
@@ -340,20 +388,34 @@ impl AttendanceTask {
             route.push(unit.outputs, &key::join(&roll.id, &gone), None, []);
         }
         for place in 0..roll.facts.occurrences.len() {
-            let scene = Scene { id: &roll.id, facts: &roll.facts, views: &roll.views };
-            let value = self.occurrences.encode(&super::record::occurrence_row(&scene, place));
+            let scene = Scene {
+                id: &roll.id,
+                facts: &roll.facts,
+                views: &roll.views,
+            };
+            let value = self
+                .occurrences
+                .encode(&super::record::occurrence_row(&scene, place));
             let print = xxh3_64(&value);
             let occurrence = &mut roll.facts.occurrences[place];
             if occurrence.written != print {
                 occurrence.written = print;
                 roll.facts_changed = true;
                 let output_key = key::join(&roll.id, &occurrence.id);
-                route.push(unit.outputs, &output_key, Some(&mut |out| out.extend_from_slice(&value)), []);
+                route.push(
+                    unit.outputs,
+                    &output_key,
+                    Some(&mut |out| out.extend_from_slice(&value)),
+                    [],
+                );
             }
         }
     }
 }
 
 fn rejected(class: &'static str, message: &str) -> Outcome {
-    Outcome::Rejected(Rejection { class, message: message.to_owned() })
+    Outcome::Rejected(Rejection {
+        class,
+        message: message.to_owned(),
+    })
 }

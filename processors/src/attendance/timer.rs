@@ -9,7 +9,12 @@ fn timer_key(due: i64, id: &str) -> Vec<u8> {
 }
 
 /// Puts the timer of a meeting from one moment to another.
-pub(super) fn set_timer(state: &mut dyn StateView, id: &str, former: Option<i64>, due: Option<i64>) {
+pub(super) fn set_timer(
+    state: &mut dyn StateView,
+    id: &str,
+    former: Option<i64>,
+    due: Option<i64>,
+) {
     if let Some(former) = former {
         state.delete(&timer_key(former, id));
     }
@@ -19,12 +24,17 @@ pub(super) fn set_timer(state: &mut dyn StateView, id: &str, former: Option<i64>
 }
 
 /// The meetings for which stream time matters by `now`, and the moment at which it matters next.
-pub(super) fn due(state: &mut dyn StateView, now: i64) -> Result<(Vec<String>, Option<i64>), StateError> {
+pub(super) fn due(
+    state: &mut dyn StateView,
+    now: i64,
+) -> Result<(Vec<String>, Option<i64>), StateError> {
     let mut due = Vec::new();
     let mut next = None;
     state.scan(TIMERS, &mut |key, _| {
         let rest = &key[TIMERS.len()..];
-        let Some((at, id)) = rest.split_first_chunk::<8>() else { return false };
+        let Some((at, id)) = rest.split_first_chunk::<8>() else {
+            return false;
+        };
         let at = i64::from_be_bytes(*at);
         if at > now {
             next = Some(at);

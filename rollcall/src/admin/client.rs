@@ -29,35 +29,58 @@ impl AdminClient {
         let base = format!("http://{address}");
         match client.get(format!("{base}/healthz")).send().await {
             Ok(answer) if answer.status().is_success() => Ok(Some(Self { base, client })),
-            Ok(answer) => bail!("{base}/healthz answers {}: another program listens on admin.listen", answer.status()),
+            Ok(answer) => bail!(
+                "{base}/healthz answers {}: another program listens on admin.listen",
+                answer.status()
+            ),
             Err(error) if error.is_connect() => Ok(None),
             Err(error) => Err(error).with_context(|| format!("asking {base}")),
         }
     }
 
     /// What the process answers; `None` where it knows nothing of it.
-    pub(crate) async fn get<T: DeserializeOwned>(&self, path: &[&str], query: &[(&str, &str)]) -> Result<Option<T>> {
+    pub(crate) async fn get<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        query: &[(&str, &str)],
+    ) -> Result<Option<T>> {
         answer(self.client.get(self.url(path)?).query(query)).await
     }
 
     /// What the process answers to a question that has it read all topics.
-    pub(crate) async fn get_from_everything<T: DeserializeOwned>(&self, path: &[&str]) -> Result<Option<T>> {
+    pub(crate) async fn get_from_everything<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+    ) -> Result<Option<T>> {
         answer(self.client.get(self.url(path)?).timeout(ALL_TOPICS)).await
     }
 
     /// The process's metrics, as text.
     pub(crate) async fn metrics(&self) -> Result<String> {
-        Ok(self.client.get(self.url(&["metrics"])?).send().await?.error_for_status()?.text().await?)
+        Ok(self
+            .client
+            .get(self.url(&["metrics"])?)
+            .send()
+            .await?
+            .error_for_status()?
+            .text()
+            .await?)
     }
 
     /// What the process answers to an order.
-    pub(crate) async fn post<T: DeserializeOwned>(&self, path: &[&str], query: &[(&str, &str)]) -> Result<Option<T>> {
+    pub(crate) async fn post<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        query: &[(&str, &str)],
+    ) -> Result<Option<T>> {
         answer(self.client.post(self.url(path)?).query(query)).await
     }
 
     fn url(&self, path: &[&str]) -> Result<reqwest::Url> {
         let mut url = reqwest::Url::parse(&self.base)?;
-        url.path_segments_mut().expect("an http address has a path").extend(path);
+        url.path_segments_mut()
+            .expect("an http address has a path")
+            .extend(path);
         Ok(url)
     }
 }

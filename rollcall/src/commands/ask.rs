@@ -33,7 +33,10 @@ pub(super) async fn log<T: DeserializeOwned + Send + 'static>(
 /// How the process fares that runs; where none does, what the log says.
 pub(super) async fn status(config: &Config) -> Result<StatusReport> {
     if let Some(client) = AdminClient::connect(config.admin.listen.0).await? {
-        return client.get(&["status"], &[]).await?.context("the running process has no status");
+        return client
+            .get(&["status"], &[])
+            .await?
+            .context("the running process has no status");
     }
     let topics = config.topics.settings();
     at_rest(config, move |log, _| {
@@ -71,7 +74,10 @@ pub(super) async fn at_rest<T: Send + 'static>(
         if let Log::Embedded(embedded) = &config.log
             && !embedded.path.exists()
         {
-            anyhow::bail!("there is no log at {}: nothing has run with this configuration yet", embedded.path.display());
+            anyhow::bail!(
+                "there is no log at {}: nothing has run with this configuration yet",
+                embedded.path.display()
+            );
         }
         let log = open_log(&config)?;
         let inspector = Inspector::new(Arc::clone(&log), config.topics.settings());

@@ -18,7 +18,9 @@ use crate::status::StatusSource;
 
 /// Starts the recorder that all counters of the process go to.
 pub(crate) fn start_metrics() -> Result<PrometheusHandle> {
-    let handle = PrometheusBuilder::new().install_recorder().context("starting the metrics")?;
+    let handle = PrometheusBuilder::new()
+        .install_recorder()
+        .context("starting the metrics")?;
     rollcall_eventlog::metric::describe();
     rollcall_runtime::metric::describe();
     rollcall_producer::metric::describe();
@@ -27,11 +29,15 @@ pub(crate) fn start_metrics() -> Result<PrometheusHandle> {
 }
 
 /// The admin address of a pipeline, listening.
-pub(crate) async fn start_admin(config: &Config, pipeline: &Pipeline, metrics: PrometheusHandle) -> Result<()> {
+pub(crate) async fn start_admin(
+    config: &Config,
+    pipeline: &Pipeline,
+    metrics: PrometheusHandle,
+) -> Result<()> {
     let address = config.admin.listen.0;
-    let listener = TcpListener::bind(address)
-        .await
-        .with_context(|| format!("listening on {address} (admin.listen): is another rollcall running?"))?;
+    let listener = TcpListener::bind(address).await.with_context(|| {
+        format!("listening on {address} (admin.listen): is another rollcall running?")
+    })?;
     let admin = Admin {
         inspector: Inspector::new(Arc::clone(&pipeline.log), pipeline.topics.clone()),
         status: StatusSource {

@@ -23,7 +23,11 @@ pub(crate) struct SandboxArguments {
     #[arg(long, default_value_t = 300)]
     registrants: usize,
     /// Where the pipeline takes in webhooks
-    #[arg(long, default_value = "http://127.0.0.1:8080/webhooks/zoom", value_name = "URL")]
+    #[arg(
+        long,
+        default_value = "http://127.0.0.1:8080/webhooks/zoom",
+        value_name = "URL"
+    )]
     target: String,
     /// Where Zoom's clock is served
     #[arg(long, default_value = "127.0.0.1:8090", value_name = "ADDRESS")]

@@ -26,7 +26,7 @@ pub(crate) struct Brevo {
     pub(crate) verify_after: Vec<Period>,
     /// Whether a mapped attribute that Brevo does not have is created; else the start fails and names it.
     pub(crate) create_attributes: bool,
-    /// Whether everything is done but the sending.
+    /// Whether everything is done but the sending. Not built yet: true is refused.
     pub(crate) dry_run: bool,
     /// Brevo's webhooks.
     pub(crate) webhook: BrevoWebhook,

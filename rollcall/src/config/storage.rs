@@ -58,7 +58,10 @@ pub(crate) struct KafkaLog {
     pub(crate) brokers: String,
     /// A Confluent schema registry. Not used yet: schema ids are a function of the schema.
     #[serde(default)]
-    #[expect(dead_code, reason = "accepted and checked, so that a file need not change when it is used")]
+    #[expect(
+        dead_code,
+        reason = "accepted and checked, so that a file need not change when it is used"
+    )]
     pub(crate) schema_registry: Option<HttpUrl>,
     /// Further properties of librdkafka, such as security.protocol and sasl.password.
     #[serde(default)]

@@ -48,7 +48,7 @@ pub(crate) struct Zoom {
     pub(crate) reconcile_after: Period,
     /// Least time between the two equal reports that settle one. Not used yet.
     pub(crate) settle_gap: Period,
-    /// How long after the first complete report a row is final. Not used yet.
+    /// How long after the first complete report, and without one after the end, a row is final.
     pub(crate) finalize_after: Period,
     /// What shows that somebody did not come.
     pub(crate) no_show_proof: NoShowProof,

@@ -46,7 +46,11 @@ pub(crate) struct Rolls {
 }
 
 /// Reads both topics on a thread of its own until it is asked to stop.
-pub(crate) fn follow(log: &Arc<dyn EventLog>, topics: &TopicSettings, stop: &Shutdown) -> Result<Arc<Mutex<Rolls>>> {
+pub(crate) fn follow(
+    log: &Arc<dyn EventLog>,
+    topics: &TopicSettings,
+    stop: &Shutdown,
+) -> Result<Arc<Mutex<Rolls>>> {
     let rolls = Arc::<Mutex<Rolls>>::default();
     let from: Vec<_> = [&ENGAGEMENT_OCCURRENCES, &ENGAGEMENT_ATTENDANCE]
         .into_iter()
@@ -54,43 +58,80 @@ pub(crate) fn follow(log: &Arc<dyn EventLog>, topics: &TopicSettings, stop: &Shu
         .map(|partition| (partition, 0))
         .collect();
     let mut reader = log.reader(&from)?;
-    let (occurrences, stop, shared) = (topics.name(&ENGAGEMENT_OCCURRENCES), stop.clone(), Arc::clone(&rolls));
-    std::thread::Builder::new().name("rolls".to_owned()).spawn(move || {
-        while !stop.is_requested() {
-            let Ok(batch) = reader.poll(1_000, Duration::from_millis(100)) else { return };
-            let Some(batch) = batch else { continue };
-            let mut rolls = shared.lock().unwrap_or_else(PoisonError::into_inner);
-            for record in batch.iter() {
-                if batch.partition().topic == occurrences { rolls.occurrence(&record) } else { rolls.row(&record) }
+    let (occurrences, stop, shared) = (
+        topics.name(&ENGAGEMENT_OCCURRENCES),
+        stop.clone(),
+        Arc::clone(&rolls),
+    );
+    std::thread::Builder::new()
+        .name("rolls".to_owned())
+        .spawn(move || {
+            while !stop.is_requested() {
+                let Ok(batch) = reader.poll(1_000, Duration::from_millis(100)) else {
+                    return;
+                };
+                let Some(batch) = batch else { continue };
+                let mut rolls = shared.lock().unwrap_or_else(PoisonError::into_inner);
+                for record in batch.iter() {
+                    if batch.partition().topic == occurrences {
+                        rolls.occurrence(&record)
+                    } else {
+                        rolls.row(&record)
+                    }
+                }
             }
-        }
-    })?;
+        })?;
     Ok(rolls)
 }
 
 impl Rolls {
     fn occurrence(&mut self, record: &RecordRef<'_>) {
-        let Some(row) = record.value.and_then(|value| OCCURRENCE_ROW.decode::<OccurrenceRow<'_>>(value).ok()) else {
+        let Some(row) = record
+            .value
+            .and_then(|value| OCCURRENCE_ROW.decode::<OccurrenceRow<'_>>(value).ok())
+        else {
             return;
         };
         let held = Held {
-            topic: row.topic.map(rollcall_schemas::Text::into_string).unwrap_or_default(),
+            topic: row
+                .topic
+                .map(rollcall_schemas::Text::into_string)
+                .unwrap_or_default(),
             webinar: row.webinar,
-            running: row.phase == Phase::Running && row.sessions.iter().any(|session| session.ended_at.is_none()),
+            running: row.phase == Phase::Running
+                && row
+                    .sessions
+                    .iter()
+                    .any(|session| session.ended_at.is_none()),
             registered: row.registered,
         };
         self.occurrences.insert(row.occurrence.into_string(), held);
     }
 
     fn row(&mut self, record: &RecordRef<'_>) {
-        let Some(key) = record.key.and_then(|key| std::str::from_utf8(key).ok()).and_then(|key| key.split_once(' ')) else {
+        let Some(key) = record
+            .key
+            .and_then(|key| std::str::from_utf8(key).ok())
+            .and_then(|key| key.split_once(' '))
+        else {
             return;
         };
         let key = (key.0.to_owned(), key.1.to_owned());
-        match record.value.and_then(|value| ATTENDANCE_ROW.decode::<AttendanceRow<'_>>(value).ok()) {
+        match record
+            .value
+            .and_then(|value| ATTENDANCE_ROW.decode::<AttendanceRow<'_>>(value).ok())
+        {
             Some(row) => {
                 let there = row.segments.iter().any(|segment| segment.leave.is_none());
-                self.rows.insert(key, Standing { status: row.status, seconds: row.seconds, share: row.share, there });
+                self.rows.insert(
+                    key,
+                    Standing {
+                        status: row.status,
+                        seconds: row.seconds,
+                        share: row.share,
+                        there,
+                    },
+                );
             }
             None => {
                 self.rows.remove(&key);
@@ -103,12 +144,19 @@ impl Rolls {
         let running = self.occurrences.iter().filter(|(_, held)| held.running);
         running
             .map(|(id, held)| {
-                let people = || self.rows.iter().filter(|((_, occurrence), _)| occurrence == id).map(|(_, row)| row);
+                let people = || {
+                    self.rows
+                        .iter()
+                        .filter(|((_, occurrence), _)| occurrence == id)
+                        .map(|(_, row)| row)
+                };
                 RunningRoll {
                     topic: held.topic.clone(),
                     webinar: held.webinar,
                     present: people().filter(|row| row.there).count(),
-                    came: people().filter(|row| row.status == AttendanceStatus::Attended).count(),
+                    came: people()
+                        .filter(|row| row.status == AttendanceStatus::Attended)
+                        .count(),
                     registered: usize::try_from(held.registered).unwrap_or_default(),
                 }
             })

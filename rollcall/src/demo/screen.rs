@@ -22,23 +22,42 @@ enum Out {
 impl Screen {
     pub(crate) fn on_standard_output() -> Self {
         let out = std::io::stdout();
-        Self { terminal: out.is_terminal(), out: Out::Standard(out), drawn: 0, said: None }
+        Self {
+            terminal: out.is_terminal(),
+            out: Out::Standard(out),
+            drawn: 0,
+            said: None,
+        }
     }
 
     pub(crate) fn on_standard_error() -> Self {
         let out = std::io::stderr();
-        Self { terminal: out.is_terminal(), out: Out::Error(out), drawn: 0, said: None }
+        Self {
+            terminal: out.is_terminal(),
+            out: Out::Error(out),
+            drawn: 0,
+            said: None,
+        }
     }
 
     /// Draws the block in place of the one before.
     pub(crate) fn draw(&mut self, block: &str) {
         if self.terminal {
-            let up = if self.drawn > 0 { format!("\x1b[{}F\x1b[J", self.drawn) } else { String::new() };
+            let up = if self.drawn > 0 {
+                format!("\x1b[{}F\x1b[J", self.drawn)
+            } else {
+                String::new()
+            };
             self.write(&format!("{up}{block}"));
             self.drawn = block.lines().count();
         } else if self.said.is_none_or(|said| said.elapsed() >= EVERY) {
             self.said = Some(Instant::now());
-            let line: Vec<_> = block.lines().map(str::trim).filter(|line| !line.is_empty()).take(5).collect();
+            let line: Vec<_> = block
+                .lines()
+                .map(str::trim)
+                .filter(|line| !line.is_empty())
+                .take(5)
+                .collect();
             self.write(&format!("{}\n", line.join(" | ")));
         }
     }

@@ -27,12 +27,28 @@ pub(crate) fn live(sandbox: &Sandbox, status: &StatusReport, running: &[RunningR
     let mut text = head(&progress);
     text.push_str(&zoom_line(&progress));
     for stage in &status.stages {
-        let lag = stage.lag.map_or_else(|| "–".to_owned(), |lag| lag.to_string());
-        let _ = writeln!(text, "  {:<11} {:>6} records in, {lag} waiting", stage.stage, stage.records);
+        let lag = stage
+            .lag
+            .map_or_else(|| "–".to_owned(), |lag| lag.to_string());
+        let _ = writeln!(
+            text,
+            "  {:<11} {:>6} records in, {lag} waiting",
+            stage.stage, stage.records
+        );
     }
     if let Some(sink) = &status.sink {
-        let pause = sink.paused.as_deref().map(|why| format!("; paused: {why}")).unwrap_or_default();
-        let _ = writeln!(text, "  {:<11} {:>6} effects confirmed, {} waiting{pause}", "sink", sink.confirmed(), sink.waiting);
+        let pause = sink
+            .paused
+            .as_deref()
+            .map(|why| format!("; paused: {why}"))
+            .unwrap_or_default();
+        let _ = writeln!(
+            text,
+            "  {:<11} {:>6} effects confirmed, {} waiting{pause}",
+            "sink",
+            sink.confirmed(),
+            sink.waiting
+        );
     }
     text.push_str(&brevo_line(sandbox));
     text.push('\n');
@@ -53,8 +69,12 @@ pub(crate) fn live(sandbox: &Sandbox, status: &StatusReport, running: &[RunningR
 }
 
 fn head(progress: &Progress) -> String {
-    let done = (BAR * progress.accepted.min(progress.deliveries)).checked_div(progress.deliveries).unwrap_or(0);
-    let bar: String = (0..BAR).map(|place| if place < done { '█' } else { '░' }).collect();
+    let done = (BAR * progress.accepted.min(progress.deliveries))
+        .checked_div(progress.deliveries)
+        .unwrap_or(0);
+    let bar: String = (0..BAR)
+        .map(|place| if place < done { '█' } else { '░' })
+        .collect();
     let phase = match progress.phase {
         Phase::Validating => "waiting for the pipeline",
         Phase::Playing => "playing",
@@ -62,7 +82,10 @@ fn head(progress: &Progress) -> String {
         Phase::Finished => "the story is over",
         Phase::Failed => "the story cannot go on",
     };
-    format!("{bar}  {} UTC in the story, {phase}\n\n", show::moment(progress.now_ms))
+    format!(
+        "{bar}  {} UTC in the story, {phase}\n\n",
+        show::moment(progress.now_ms)
+    )
 }
 
 fn zoom_line(progress: &Progress) -> String {
@@ -74,7 +97,11 @@ fn zoom_line(progress: &Progress) -> String {
 
 fn brevo_line(sandbox: &Sandbox) -> String {
     let snapshot = sandbox.snapshot();
-    let on_lists: usize = snapshot.lists.values().map(std::collections::BTreeSet::len).sum();
+    let on_lists: usize = snapshot
+        .lists
+        .values()
+        .map(std::collections::BTreeSet::len)
+        .sum();
     format!(
         "  {:<11} {:>6} contacts, {on_lists} on lists, {} events\n",
         "Brevo",
@@ -93,7 +120,12 @@ pub(crate) fn figures(beside: &str, figures: &[Figure]) -> String {
     let mut table = show::table(&["", "truth", beside, ""]);
     for Figure { name, truth, brevo } in figures {
         let mark = if truth == brevo { "✓" } else { "differs" };
-        table.add_row([name.clone(), truth.to_string(), brevo.to_string(), mark.to_owned()]);
+        table.add_row([
+            name.clone(),
+            truth.to_string(),
+            brevo.to_string(),
+            mark.to_owned(),
+        ]);
     }
     for column in [1, 2] {
         if let Some(column) = table.column_mut(column) {

@@ -98,61 +98,98 @@ impl Inspector {
             history: Vec::new(),
             deliveries: self.deliveries(Some(email))?,
         };
-        self.scan([Self::home(&self.topics.route(&ENGAGEMENT_CONTACTS), email)], |place, record| {
-            if record.key == Some(email.as_bytes()) {
-                let contact = record.value.and_then(|value| CONTACT.decode::<Contact<'_>>(value).ok());
-                report.place = contact.is_some().then(|| place.clone());
-                report.fields = contact.map(|contact| fields(&contact)).unwrap_or_default();
-            }
-            true
-        })?;
+        self.scan(
+            [Self::home(&self.topics.route(&ENGAGEMENT_CONTACTS), email)],
+            |place, record| {
+                if record.key == Some(email.as_bytes()) {
+                    let contact = record
+                        .value
+                        .and_then(|value| CONTACT.decode::<Contact<'_>>(value).ok());
+                    report.place = contact.is_some().then(|| place.clone());
+                    report.fields = contact.map(|contact| fields(&contact)).unwrap_or_default();
+                }
+                true
+            },
+        )?;
         let mut traces = Traces::default();
         let mut rows: BTreeMap<Vec<u8>, RowLine> = BTreeMap::new();
-        self.scan([Self::home(&self.topics.route(&ENGAGEMENT_ATTENDANCE), email)], |place, record| {
-            let Some(record_key) = record.key.filter(|key| key::partition_part(key) == email.as_bytes()) else {
-                return true;
-            };
-            match record.value.and_then(|value| ATTENDANCE_ROW.decode::<AttendanceRow<'_>>(value).ok()) {
-                Some(row) => {
-                    traces.meetings.insert(row.meeting_id.to_string());
-                    traces.registrants.extend(row.registrant_id.as_deref().map(str::to_owned));
-                    rows.insert(record_key.to_vec(), line(&row, place));
+        self.scan(
+            [Self::home(
+                &self.topics.route(&ENGAGEMENT_ATTENDANCE),
+                email,
+            )],
+            |place, record| {
+                let Some(record_key) = record
+                    .key
+                    .filter(|key| key::partition_part(key) == email.as_bytes())
+                else {
+                    return true;
+                };
+                match record
+                    .value
+                    .and_then(|value| ATTENDANCE_ROW.decode::<AttendanceRow<'_>>(value).ok())
+                {
+                    Some(row) => {
+                        traces.meetings.insert(row.meeting_id.to_string());
+                        traces
+                            .registrants
+                            .extend(row.registrant_id.as_deref().map(str::to_owned));
+                        rows.insert(record_key.to_vec(), line(&row, place));
+                    }
+                    None => {
+                        rows.remove(record_key);
+                    }
                 }
-                None => {
-                    rows.remove(record_key);
-                }
-            }
-            true
-        })?;
+                true
+            },
+        )?;
         report.rows = rows.into_values().collect();
-        report.rows.sort_by(|a, b| (a.start, &a.occurrence).cmp(&(b.start, &b.occurrence)));
+        report
+            .rows
+            .sort_by(|a, b| (a.start, &a.occurrence).cmp(&(b.start, &b.occurrence)));
         report.history = self.history(email, &traces)?;
-        let nothing = report.place.is_none() && traces.meetings.is_empty() && report.deliveries.is_empty();
+        let nothing =
+            report.place.is_none() && traces.meetings.is_empty() && report.deliveries.is_empty();
         Ok((!nothing).then_some(report))
     }
 
     fn history(&self, email: &str, traces: &Traces) -> Result<Vec<HistoryLine>> {
         let route = self.topics.route(&ZOOM_EVENTS);
-        let partitions: BTreeSet<_> = traces.meetings.iter().map(|meeting| Self::home(&route, meeting)).collect();
+        let partitions: BTreeSet<_> = traces
+            .meetings
+            .iter()
+            .map(|meeting| Self::home(&route, meeting))
+            .collect();
         let mut history = Vec::new();
         self.scan(partitions, |place, record| {
-            let Some(event) = record.value.and_then(|value| ZOOM_EVENT.decode::<ZoomEvent<'_>>(value).ok()) else {
+            let Some(event) = record
+                .value
+                .and_then(|value| ZOOM_EVENT.decode::<ZoomEvent<'_>>(value).ok())
+            else {
                 return true;
             };
-            let of_registrant = event
-                .registrant
-                .as_ref()
-                .is_some_and(|registrant| registrant.email == *email || traces.registrants.contains(&*registrant.id));
+            let of_registrant = event.registrant.as_ref().is_some_and(|registrant| {
+                registrant.email == *email || traces.registrants.contains(&*registrant.id)
+            });
             let of_participant = event.participant.as_ref().is_some_and(|participant| {
                 participant.email.as_deref() == Some(email)
-                    || participant.registrant_id.as_deref().is_some_and(|id| traces.registrants.contains(id))
+                    || participant
+                        .registrant_id
+                        .as_deref()
+                        .is_some_and(|id| traces.registrants.contains(id))
             });
             if traces.meetings.contains(&*event.meeting_id) && (of_registrant || of_participant) {
                 history.push(HistoryLine {
-                    at: event.participant.as_ref().map_or(event.occurred_at, |participant| participant.at),
+                    at: event
+                        .participant
+                        .as_ref()
+                        .map_or(event.occurred_at, |participant| participant.at),
                     what: word(event.kind).to_owned(),
                     topic: event.topic.map(Text::into_string),
-                    seat: event.participant.and_then(|participant| participant.user_id).map(Text::into_string),
+                    seat: event
+                        .participant
+                        .and_then(|participant| participant.user_id)
+                        .map(Text::into_string),
                     place: place.clone(),
                 });
             }
@@ -181,9 +218,13 @@ fn line(row: &AttendanceRow<'_>, place: &Place) -> RowLine {
 /// The contact's fields that hold a value.
 fn fields(contact: &Contact<'_>) -> BTreeMap<String, serde_json::Value> {
     let value = serde_json::to_value(contact).expect("a contact is plain data with text keys");
-    let serde_json::Value::Object(object) = value else { return BTreeMap::new() };
+    let serde_json::Value::Object(object) = value else {
+        return BTreeMap::new();
+    };
     object
         .into_iter()
-        .filter(|(name, value)| name != "email" && !value.is_null() && value != &serde_json::json!({}))
+        .filter(|(name, value)| {
+            name != "email" && !value.is_null() && value != &serde_json::json!({})
+        })
         .collect()
 }

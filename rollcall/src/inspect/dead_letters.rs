@@ -3,7 +3,9 @@
 use anyhow::{Context, Result};
 use rollcall_eventlog::{Headers, RecordRef, TopicPartition};
 use rollcall_runtime::dead_letter::{CLASS, MESSAGE, OFFSET, PARTITION, STAGE, TOPIC};
-use rollcall_schemas::catalogue::{DEAD_LETTERS, ENGAGEMENT_ACTIVITIES, ENGAGEMENT_CONTACTS, ZOOM_RAW};
+use rollcall_schemas::catalogue::{
+    DEAD_LETTERS, ENGAGEMENT_ACTIVITIES, ENGAGEMENT_CONTACTS, ZOOM_RAW,
+};
 use rollcall_sink::SinkHandle;
 use rollcall_sink::progress::SourceTopic;
 use rollcall_sink::sink::Redrive;
@@ -43,7 +45,10 @@ pub(crate) struct DeadLetterContent {
 }
 
 fn text(headers: Headers<'_>, name: &str) -> String {
-    headers.get(name).map(|value| String::from_utf8_lossy(value).into_owned()).unwrap_or_default()
+    headers
+        .get(name)
+        .map(|value| String::from_utf8_lossy(value).into_owned())
+        .unwrap_or_default()
 }
 
 pub(super) fn letter(place: &Place, record: &RecordRef<'_>) -> DeadLetter {
@@ -54,7 +59,10 @@ pub(super) fn letter(place: &Place, record: &RecordRef<'_>) -> DeadLetter {
         stage: text(headers, STAGE),
         class: text(headers, CLASS),
         message: text(headers, MESSAGE),
-        key: record.key.map(|key| String::from_utf8_lossy(key).into_owned()).unwrap_or_default(),
+        key: record
+            .key
+            .map(|key| String::from_utf8_lossy(key).into_owned())
+            .unwrap_or_default(),
         source: Place {
             topic: text(headers, TOPIC),
             partition: text(headers, PARTITION).parse().unwrap_or_default(),
@@ -86,19 +94,34 @@ impl Inspector {
 
     /// Gives a dead letter another chance, with the state of now. One of a stage's is appended to the
     /// topic that it came from; one of the sink's is for the sink to take by its key, as it is now.
-    pub(crate) async fn redrive(&self, wanted: &Place, sink: Option<&SinkHandle>) -> Result<Redriven> {
+    pub(crate) async fn redrive(
+        &self,
+        wanted: &Place,
+        sink: Option<&SinkHandle>,
+    ) -> Result<Redriven> {
         let (letter, record_key, value) = self
             .find(wanted, |place, record| {
-                (letter(place, record), record.key.map(<[u8]>::to_vec), record.value.map(<[u8]>::to_vec))
+                (
+                    letter(place, record),
+                    record.key.map(<[u8]>::to_vec),
+                    record.value.map(<[u8]>::to_vec),
+                )
             })?
             .with_context(|| format!("there is no dead letter at {wanted}"))?;
         let source = &letter.source;
-        let of_sink = [(&ENGAGEMENT_CONTACTS, SourceTopic::Contacts), (&ENGAGEMENT_ACTIVITIES, SourceTopic::Activities)]
-            .into_iter()
-            .find(|(topic, _)| source.topic == *self.topics.name(topic));
+        let of_sink = [
+            (&ENGAGEMENT_CONTACTS, SourceTopic::Contacts),
+            (&ENGAGEMENT_ACTIVITIES, SourceTopic::Activities),
+        ]
+        .into_iter()
+        .find(|(topic, _)| source.topic == *self.topics.name(topic));
         if let Some((_, topic)) = of_sink {
             let sink = sink.context("a letter of the sink is re-driven by the sink: start `rollcall run` with the role sink, and ask again")?;
-            sink.redrive(Redrive { topic, key: record_key.unwrap_or_default(), offset: source.offset });
+            sink.redrive(Redrive {
+                topic,
+                key: record_key.unwrap_or_default(),
+                offset: source.offset,
+            });
             return Ok(Redriven::Asked);
         }
         let raw = self.topics.name(&ZOOM_RAW);
@@ -108,11 +131,23 @@ impl Inspector {
         );
         let value = value.context("the dead letter has no content")?;
         let partition = TopicPartition::new(raw, source.partition);
-        let offset = self.log.appender()?.append(&partition, record_key.as_deref(), &value).await?;
-        Ok(Redriven::Appended(Place { topic: partition.topic.to_string(), partition: partition.partition, offset }))
+        let offset = self
+            .log
+            .appender()?
+            .append(&partition, record_key.as_deref(), &value)
+            .await?;
+        Ok(Redriven::Appended(Place {
+            topic: partition.topic.to_string(),
+            partition: partition.partition,
+            offset,
+        }))
     }
 
-    fn find<T>(&self, wanted: &Place, mut take: impl FnMut(&Place, &RecordRef<'_>) -> T) -> Result<Option<T>> {
+    fn find<T>(
+        &self,
+        wanted: &Place,
+        mut take: impl FnMut(&Place, &RecordRef<'_>) -> T,
+    ) -> Result<Option<T>> {
         let route = self.topics.route(&DEAD_LETTERS);
         anyhow::ensure!(
             wanted.topic == *route.topic && wanted.partition < route.partitions,
@@ -135,11 +170,21 @@ fn show(value: &[u8]) -> String {
     use rollcall_schemas::record::RawRecord;
     use rollcall_schemas::wire::RAW_RECORD;
 
-    if let Ok(RawRecord { webhook: Some(delivery), .. }) = RAW_RECORD.decode::<RawRecord<'_>>(value) {
+    if let Ok(RawRecord {
+        webhook: Some(delivery),
+        ..
+    }) = RAW_RECORD.decode::<RawRecord<'_>>(value)
+    {
         return String::from_utf8_lossy(delivery.body).into_owned();
     }
     match std::str::from_utf8(value) {
-        Ok(text) if !text.contains(|c: char| c.is_control() && !c.is_whitespace()) => text.to_owned(),
-        _ => value.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" "),
+        Ok(text) if !text.contains(|c: char| c.is_control() && !c.is_whitespace()) => {
+            text.to_owned()
+        }
+        _ => value
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect::<Vec<_>>()
+            .join(" "),
     }
 }

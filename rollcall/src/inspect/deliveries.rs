@@ -37,11 +37,16 @@ impl Inspector {
         };
         let mut last: BTreeMap<Vec<u8>, DeliveryLine> = BTreeMap::new();
         self.scan(partitions, |place, record| {
-            let Some(record_key) = record.key else { return true };
+            let Some(record_key) = record.key else {
+                return true;
+            };
             if email.is_some_and(|email| key::partition_part(record_key) != email.as_bytes()) {
                 return true;
             }
-            let Some(Ok(delivery)) = record.value.map(|value| DELIVERY.decode::<Delivery<'_>>(value)) else {
+            let Some(Ok(delivery)) = record
+                .value
+                .map(|value| DELIVERY.decode::<Delivery<'_>>(value))
+            else {
                 last.remove(record_key);
                 return true;
             };
@@ -62,7 +67,9 @@ impl Inspector {
             true
         })?;
         let mut lines: Vec<_> = last.into_values().collect();
-        lines.sort_by(|a, b| (a.intended_at, &a.email, &a.effect_id).cmp(&(b.intended_at, &b.email, &b.effect_id)));
+        lines.sort_by(|a, b| {
+            (a.intended_at, &a.email, &a.effect_id).cmp(&(b.intended_at, &b.email, &b.effect_id))
+        });
         Ok(lines)
     }
 }

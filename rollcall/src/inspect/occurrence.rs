@@ -69,49 +69,76 @@ impl Inspector {
         let meeting_id = id.split_once('-').map_or(id, |(meeting_id, _)| meeting_id);
         let wanted = key::join(meeting_id, id);
         let mut report = None;
-        self.scan([Self::home(&self.topics.route(&ENGAGEMENT_OCCURRENCES), meeting_id)], |place, record| {
-            if record.key == Some(wanted.as_bytes()) {
-                report = record
-                    .value
-                    .and_then(|value| OCCURRENCE_ROW.decode::<OccurrenceRow<'_>>(value).ok())
-                    .map(|row| head(&row, place));
-            }
-            true
-        })?;
-        let Some(mut report) = report else { return Ok(None) };
-        report.people = self.people(id)?;
-        self.scan([Self::home(&self.topics.route(&ZOOM_EVENTS), meeting_id)], |place, record| {
-            let event = record.value.and_then(|value| ZOOM_EVENT.decode::<ZoomEvent<'_>>(value).ok());
-            if let Some(event) = event.filter(|event| event.meeting_id == *meeting_id) {
-                *report.events.entry(super::contact::word(event.kind).to_owned()).or_default() += 1;
-                let session = report.sessions.iter_mut().find(|session| event.session_uuid.as_deref() == Some(&session.uuid));
-                if let Some(session) = session
-                    && matches!(event.kind, EventKind::Started | EventKind::Ended)
-                {
-                    session.places.push(place.clone());
+        self.scan(
+            [Self::home(
+                &self.topics.route(&ENGAGEMENT_OCCURRENCES),
+                meeting_id,
+            )],
+            |place, record| {
+                if record.key == Some(wanted.as_bytes()) {
+                    report = record
+                        .value
+                        .and_then(|value| OCCURRENCE_ROW.decode::<OccurrenceRow<'_>>(value).ok())
+                        .map(|row| head(&row, place));
                 }
-            }
-            true
-        })?;
+                true
+            },
+        )?;
+        let Some(mut report) = report else {
+            return Ok(None);
+        };
+        report.people = self.people(id)?;
+        self.scan(
+            [Self::home(&self.topics.route(&ZOOM_EVENTS), meeting_id)],
+            |place, record| {
+                let event = record
+                    .value
+                    .and_then(|value| ZOOM_EVENT.decode::<ZoomEvent<'_>>(value).ok());
+                if let Some(event) = event.filter(|event| event.meeting_id == *meeting_id) {
+                    *report
+                        .events
+                        .entry(super::contact::word(event.kind).to_owned())
+                        .or_default() += 1;
+                    let session = report
+                        .sessions
+                        .iter_mut()
+                        .find(|session| event.session_uuid.as_deref() == Some(&session.uuid));
+                    if let Some(session) = session
+                        && matches!(event.kind, EventKind::Started | EventKind::Ended)
+                    {
+                        session.places.push(place.clone());
+                    }
+                }
+                true
+            },
+        )?;
         Ok(Some(report))
     }
 
     /// The ids of all occurrences whose rows stand, by start.
     pub(crate) fn occurrence_ids(&self) -> Result<Vec<String>> {
         let mut rows: BTreeMap<Vec<u8>, (i64, String)> = BTreeMap::new();
-        self.scan(self.topics.route(&ENGAGEMENT_OCCURRENCES).all(), |_, record| {
-            let Some(record_key) = record.key else { return true };
-            match record.value.and_then(|value| OCCURRENCE_ROW.decode::<OccurrenceRow<'_>>(value).ok()) {
-                Some(row) => {
-                    let start = row.started_at.or(row.scheduled_start).unwrap_or_default();
-                    rows.insert(record_key.to_vec(), (start, row.occurrence.into_string()));
+        self.scan(
+            self.topics.route(&ENGAGEMENT_OCCURRENCES).all(),
+            |_, record| {
+                let Some(record_key) = record.key else {
+                    return true;
+                };
+                match record
+                    .value
+                    .and_then(|value| OCCURRENCE_ROW.decode::<OccurrenceRow<'_>>(value).ok())
+                {
+                    Some(row) => {
+                        let start = row.started_at.or(row.scheduled_start).unwrap_or_default();
+                        rows.insert(record_key.to_vec(), (start, row.occurrence.into_string()));
+                    }
+                    None => {
+                        rows.remove(record_key);
+                    }
                 }
-                None => {
-                    rows.remove(record_key);
-                }
-            }
-            true
-        })?;
+                true
+            },
+        )?;
         let mut ids: Vec<_> = rows.into_values().collect();
         ids.sort();
         Ok(ids.into_iter().map(|(_, id)| id).collect())
@@ -119,20 +146,28 @@ impl Inspector {
 
     fn people(&self, id: &str) -> Result<Vec<PersonLine>> {
         let mut people: BTreeMap<Vec<u8>, PersonLine> = BTreeMap::new();
-        self.scan(self.topics.route(&ENGAGEMENT_ATTENDANCE).all(), |place, record| {
-            let Some(record_key) = record.key else { return true };
-            if std::str::from_utf8(record_key).is_ok_and(|text| key::rest(text) == id) {
-                match record.value.and_then(|value| ATTENDANCE_ROW.decode::<AttendanceRow<'_>>(value).ok()) {
-                    Some(row) => {
-                        people.insert(record_key.to_vec(), person(&row, place));
-                    }
-                    None => {
-                        people.remove(record_key);
+        self.scan(
+            self.topics.route(&ENGAGEMENT_ATTENDANCE).all(),
+            |place, record| {
+                let Some(record_key) = record.key else {
+                    return true;
+                };
+                if std::str::from_utf8(record_key).is_ok_and(|text| key::rest(text) == id) {
+                    match record
+                        .value
+                        .and_then(|value| ATTENDANCE_ROW.decode::<AttendanceRow<'_>>(value).ok())
+                    {
+                        Some(row) => {
+                            people.insert(record_key.to_vec(), person(&row, place));
+                        }
+                        None => {
+                            people.remove(record_key);
+                        }
                     }
                 }
-            }
-            true
-        })?;
+                true
+            },
+        )?;
         Ok(people.into_values().collect())
     }
 }
@@ -155,7 +190,11 @@ fn head(row: &OccurrenceRow<'_>, place: &Place) -> OccurrenceReport {
         guests: row.guests,
         staff: row.staff,
         peak: row.peak,
-        recordings: row.recordings.iter().map(|recording| recording.url.to_string()).collect(),
+        recordings: row
+            .recordings
+            .iter()
+            .map(|recording| recording.url.to_string())
+            .collect(),
         place: place.clone(),
         sessions: row
             .sessions

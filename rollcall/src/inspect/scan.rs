@@ -34,7 +34,10 @@ impl Inspector {
         partition: &TopicPartition,
         mut visit: impl FnMut(&RecordRef<'_>) -> Result<()>,
     ) -> Result<()> {
-        let offsets = self.log.offsets(partition).with_context(|| format!("reading {partition}"))?;
+        let offsets = self
+            .log
+            .offsets(partition)
+            .with_context(|| format!("reading {partition}"))?;
         let (mut position, mut end) = (offsets.start, offsets.end);
         if position >= end {
             return Ok(());
@@ -42,7 +45,9 @@ impl Inspector {
         let mut reader = self.log.reader(&[(partition.clone(), position)])?;
         while position < end {
             let Some(batch) = reader.poll(BATCH, PATIENCE)? else {
-                anyhow::bail!("{partition} answers nothing at offset {position}, though it goes on to {end}");
+                anyhow::bail!(
+                    "{partition} answers nothing at offset {position}, though it goes on to {end}"
+                );
             };
             for record in batch.iter() {
                 visit(&record)?;
@@ -66,7 +71,9 @@ fn scan_partition(
     partition: &TopicPartition,
     visit: &mut impl FnMut(&Place, &RecordRef<'_>) -> bool,
 ) -> Result<bool> {
-    let offsets = log.offsets(partition).with_context(|| format!("reading {partition}"))?;
+    let offsets = log
+        .offsets(partition)
+        .with_context(|| format!("reading {partition}"))?;
     let mut position = offsets.start;
     if position >= offsets.end {
         return Ok(true);
@@ -74,7 +81,10 @@ fn scan_partition(
     let mut reader = log.reader(&[(partition.clone(), position)])?;
     while position < offsets.end {
         let Some(batch) = reader.poll(BATCH, PATIENCE)? else {
-            anyhow::bail!("{partition} answers nothing at offset {position}, though it goes on to {}", offsets.end);
+            anyhow::bail!(
+                "{partition} answers nothing at offset {position}, though it goes on to {}",
+                offsets.end
+            );
         };
         for record in batch.iter() {
             let place = Place {

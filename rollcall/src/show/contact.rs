@@ -32,12 +32,28 @@ pub(crate) fn contact(report: &ContactReport) -> String {
     }
     if !report.rows.is_empty() {
         text.push_str("\nOccurrences\n");
-        let mut rows = table(&["start (UTC)", "what", "status", "attended", "share", "row", "record"]);
+        let mut rows = table(&[
+            "start (UTC)",
+            "what",
+            "status",
+            "attended",
+            "share",
+            "row",
+            "record",
+        ]);
         for row in &report.rows {
-            let state = format!("{}{}", symbol(&row.state), if row.corrected { ", corrected" } else { "" });
+            let state = format!(
+                "{}{}",
+                symbol(&row.state),
+                if row.corrected { ", corrected" } else { "" }
+            );
             rows.add_row([
                 moment_or_dash(row.start),
-                format!("{}  {}", row.topic.as_deref().unwrap_or("(no title)"), row.occurrence),
+                format!(
+                    "{}  {}",
+                    row.topic.as_deref().unwrap_or("(no title)"),
+                    row.occurrence
+                ),
                 symbol(&row.status),
                 length(row.seconds),
                 share(row.share),
@@ -73,7 +89,9 @@ fn plain(name: &str, value: &Value) -> String {
     let is_moment = name.ends_with("_at") || matches!(name, "first_seen" | "start" | "join_time");
     match value {
         Value::String(text) => text.clone(),
-        Value::Number(number) if is_moment => number.as_i64().map_or_else(|| number.to_string(), moment),
+        Value::Number(number) if is_moment => {
+            number.as_i64().map_or_else(|| number.to_string(), moment)
+        }
         other => other.to_string(),
     }
 }

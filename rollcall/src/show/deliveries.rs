@@ -16,7 +16,10 @@ pub(crate) fn deliveries(effects: &[DeliveryLine], with_address: bool) -> String
     }
     let mut list = table(&head);
     for line in effects {
-        let answer = [line.http_status.map(|status| status.to_string()), line.reason.clone()];
+        let answer = [
+            line.http_status.map(|status| status.to_string()),
+            line.reason.clone(),
+        ];
         let mut row = vec![
             moment(line.updated_at),
             line.effect_id.clone(),

@@ -9,13 +9,22 @@ use crate::inspect::OccurrenceReport;
 pub(crate) fn occurrence(report: &OccurrenceReport) -> String {
     let kind = if report.webinar { "webinar" } else { "meeting" };
     let title = report.topic.as_deref().unwrap_or("(no title)");
-    let mut text = format!("{title}\n{kind} {}   {}\n\n", report.occurrence, report.place);
+    let mut text = format!(
+        "{title}\n{kind} {}   {}\n\n",
+        report.occurrence, report.place
+    );
     let planned = report.scheduled_start.map(|start| {
-        let minutes = report.scheduled_minutes.map(|minutes| format!(", {minutes} min")).unwrap_or_default();
+        let minutes = report
+            .scheduled_minutes
+            .map(|minutes| format!(", {minutes} min"))
+            .unwrap_or_default();
         format!("{}{minutes}", super::moment(start))
     });
     for (name, value) in [
-        ("phase", format!("{}, {}", symbol(&report.phase), symbol(&report.state))),
+        (
+            "phase",
+            format!("{}, {}", symbol(&report.phase), symbol(&report.state)),
+        ),
         ("planned", planned.unwrap_or_else(|| "–".to_owned())),
         ("started", moment_or_dash(report.started_at)),
         ("ended", moment_or_dash(report.ended_at)),
@@ -24,7 +33,12 @@ pub(crate) fn occurrence(report: &OccurrenceReport) -> String {
         ("no-shows", report.no_shows.to_string()),
         ("guests", format!("{} without an address", report.guests)),
         ("staff", report.staff.to_string()),
-        ("peak", report.peak.map_or_else(|| "–".to_owned(), |peak| peak.to_string())),
+        (
+            "peak",
+            report
+                .peak
+                .map_or_else(|| "–".to_owned(), |peak| peak.to_string()),
+        ),
     ] {
         let _ = writeln!(text, "  {name:<11} {value}");
     }
@@ -47,7 +61,16 @@ pub(crate) fn occurrence(report: &OccurrenceReport) -> String {
     }
     if !report.people.is_empty() {
         text.push_str("\nPeople\n");
-        let mut people = table(&["email", "status", "attended", "share", "stays", "first join (UTC)", "last leave (UTC)", "record"]);
+        let mut people = table(&[
+            "email",
+            "status",
+            "attended",
+            "share",
+            "stays",
+            "first join (UTC)",
+            "last leave (UTC)",
+            "record",
+        ]);
         for person in &report.people {
             people.add_row([
                 person.email.clone(),
@@ -63,8 +86,17 @@ pub(crate) fn occurrence(report: &OccurrenceReport) -> String {
         text.push_str(&lines(&people));
     }
     if !report.events.is_empty() {
-        let events: Vec<_> = report.events.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
-        let _ = writeln!(text, "\nEvents of meeting {}: {}", report.meeting_id, events.join(", "));
+        let events: Vec<_> = report
+            .events
+            .iter()
+            .map(|(kind, count)| format!("{count} {kind}"))
+            .collect();
+        let _ = writeln!(
+            text,
+            "\nEvents of meeting {}: {}",
+            report.meeting_id,
+            events.join(", ")
+        );
     }
     text
 }

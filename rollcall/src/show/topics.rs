@@ -17,7 +17,12 @@ pub(crate) fn topics(settings: &TopicSettings) -> String {
         let kept = match topic.cleanup {
             Cleanup::Compact => "the last record of every key, for ever".to_owned(),
             Cleanup::Delete { retention_ms } => {
-                let days = settings.retention_ms.get(topic.name).copied().unwrap_or(retention_ms) / DAY_MS;
+                let days = settings
+                    .retention_ms
+                    .get(topic.name)
+                    .copied()
+                    .unwrap_or(retention_ms)
+                    / DAY_MS;
                 format!("{days} days")
             }
         };

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use rollcall_eventlog::{CommitError, Offsets, Reader, RecordBatch, RecordRef};
 use rollcall_runtime::{Lease, LeaseError, Shutdown, Transition};
-use rollcall_schemas::{email, key};
 use rollcall_schemas::record::{Activity, Contact};
 use rollcall_schemas::wire::{ACTIVITY, CONTACT, Encoder};
+use rollcall_schemas::{email, key};
 
 use super::commit::{Routes, encoder};
 use super::read::{BATCH, read_ledger, read_to_end, reader};

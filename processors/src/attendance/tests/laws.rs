@@ -7,7 +7,9 @@ use rollcall_runtime::Outcome;
 use rollcall_schemas::record::MilestoneKind;
 use serde_json::json;
 
-use super::line::{Input, LastValues, Line, MINUTE, MemoryState, START, ended, registration, seat, started};
+use super::line::{
+    Input, LastValues, Line, MINUTE, MemoryState, START, ended, registration, seat, started,
+};
 
 const HOUR: i64 = 60 * MINUTE;
 
@@ -42,7 +44,8 @@ fn part() -> impl Strategy<Value = Part> {
         vec!["pending", "denied"],
         vec!["created", "cancelled", "approved"],
     ]);
-    let stay = (0_i64..70, prop::option::weighted(0.9, 1_i64..40)).prop_map(|(from, length)| (from, length.map(|length| from + length)));
+    let stay = (0_i64..70, prop::option::weighted(0.9, 1_i64..40))
+        .prop_map(|(from, length)| (from, length.map(|length| from + length)));
     let shows = prop::sample::select(vec![
         Shows::RegistrantId,
         Shows::Email,
@@ -51,14 +54,23 @@ fn part() -> impl Strategy<Value = Part> {
         Shows::AccountUser,
         Shows::AccountUserWhoRegistered,
     ]);
-    (registration, prop::collection::vec(stay, 0..3), shows)
-        .prop_map(|(registration, stays, shows)| Part { registration, stays, shows })
+    (registration, prop::collection::vec(stay, 0..3), shows).prop_map(
+        |(registration, stays, shows)| Part {
+            registration,
+            stays,
+            shows,
+        },
+    )
 }
 
 /// The webhooks of a webinar with a restart, in the order in which things happen.
 fn webhooks(parts: &[Part], restart: bool) -> Vec<Input> {
     let mut inputs = Vec::new();
-    let sessions: &[(&str, i64, i64)] = if restart { &[("a", 0, 25), ("b", 32, 62)] } else { &[("a", 0, 62)] };
+    let sessions: &[(&str, i64, i64)] = if restart {
+        &[("a", 0, 25), ("b", 32, 62)]
+    } else {
+        &[("a", 0, 62)]
+    };
     for (uuid, from, to) in sessions {
         inputs.push(started(uuid, START + from * MINUTE));
         inputs.push(ended(uuid, START + from * MINUTE, START + to * MINUTE));
@@ -66,26 +78,56 @@ fn webhooks(parts: &[Part], restart: bool) -> Vec<Input> {
     for (number, part) in parts.iter().enumerate() {
         let (id, email) = (format!("R{number}"), format!("person{number}@example.com"));
         for (step, what) in (0_i64..).zip(&part.registration) {
-            let (kind, status) = if *what == "pending" { ("created", "pending") } else { (*what, "approved") };
-            inputs.push(registration(kind, START - 20 * HOUR + step * HOUR, &id, &email, json!({"status": status})));
+            let (kind, status) = if *what == "pending" {
+                ("created", "pending")
+            } else {
+                (*what, "approved")
+            };
+            inputs.push(registration(
+                kind,
+                START - 20 * HOUR + step * HOUR,
+                &id,
+                &email,
+                json!({"status": status}),
+            ));
         }
         for (turn, (from, to)) in part.stays.iter().enumerate() {
             let who = match part.shows {
                 Shows::RegistrantId => json!({"registrant_id": id}),
                 Shows::Email => json!({"email": email}),
-                Shows::OtherEmailAndRegistrantId => json!({"registrant_id": id, "email": format!("other{number}@example.com")}),
+                Shows::OtherEmailAndRegistrantId => {
+                    json!({"registrant_id": id, "email": format!("other{number}@example.com")})
+                }
                 Shows::Nothing => json!({}),
                 Shows::AccountUser => json!({"participant_user_id": format!("U{number}")}),
                 Shows::AccountUserWhoRegistered => {
                     json!({"participant_user_id": format!("U{number}"), "registrant_id": id, "email": email})
                 }
             };
-            let (uuid, start, _) = sessions.iter().rev().find(|(_, start, _)| start <= from).expect("the first starts at 0");
+            let (uuid, start, _) = sessions
+                .iter()
+                .rev()
+                .find(|(_, start, _)| start <= from)
+                .expect("the first starts at 0");
             let seat_number = format!("{number}{turn}");
             let start = START + start * MINUTE;
-            inputs.push(seat("joined", uuid, start, &seat_number, START + from * MINUTE, who.clone()));
+            inputs.push(seat(
+                "joined",
+                uuid,
+                start,
+                &seat_number,
+                START + from * MINUTE,
+                who.clone(),
+            ));
             if let Some(to) = to {
-                inputs.push(seat("left", uuid, start, &seat_number, START + to * MINUTE, who));
+                inputs.push(seat(
+                    "left",
+                    uuid,
+                    start,
+                    &seat_number,
+                    START + to * MINUTE,
+                    who,
+                ));
             }
         }
     }
@@ -93,11 +135,16 @@ fn webhooks(parts: &[Part], restart: bool) -> Vec<Input> {
 }
 
 fn ticks() -> [Input; 3] {
-    [Input::Tick(START + 62 * MINUTE), Input::Tick(START + 3 * HOUR), Input::Tick(START + 40 * HOUR)]
+    [
+        Input::Tick(START + 62 * MINUTE),
+        Input::Tick(START + 3 * HOUR),
+        Input::Tick(START + 40 * HOUR),
+    ]
 }
 
 fn account() -> impl Strategy<Value = Vec<Input>> {
-    (prop::collection::vec(part(), 1..4), any::<bool>()).prop_map(|(parts, restart)| webhooks(&parts, restart))
+    (prop::collection::vec(part(), 1..4), any::<bool>())
+        .prop_map(|(parts, restart)| webhooks(&parts, restart))
 }
 
 /// What stands in the end, with occurrences named by their starts, and versions (which count changes)
@@ -106,14 +153,27 @@ fn result(line: &Line) -> (BTreeSet<String>, BTreeSet<(String, String)>) {
     let names: BTreeMap<String, String> = line
         .occurrences()
         .iter()
-        .map(|row| (row.occurrence.to_string(), format!("at {:?} or {:?}", row.scheduled_start, row.started_at)))
+        .map(|row| {
+            (
+                row.occurrence.to_string(),
+                format!("at {:?} or {:?}", row.scheduled_start, row.started_at),
+            )
+        })
         .collect();
-    let renamed = |text: String| names.iter().fold(text, |text, (id, name)| text.replace(id, name));
+    let renamed = |text: String| {
+        names
+            .iter()
+            .fold(text, |text, (id, name)| text.replace(id, name))
+    };
     let mut rows = BTreeSet::new();
     let mut said = BTreeSet::new();
     for ((email, _), mut row) in line.rows() {
         row.version = 0;
-        said.extend(row.milestones.iter().map(|milestone| (email.clone(), renamed(milestone.id.to_string()))));
+        said.extend(
+            row.milestones
+                .iter()
+                .map(|milestone| (email.clone(), renamed(milestone.id.to_string()))),
+        );
         rows.insert(renamed(format!("{row:?}")));
     }
     for row in line.occurrences() {
@@ -131,7 +191,10 @@ fn played(inputs: &[Input]) -> Line {
 
 /// Tombstones and absence are one.
 fn standing(last: &LastValues) -> LastValues {
-    last.iter().filter(|(_, value)| value.is_some()).map(|(key, value)| (key.clone(), value.clone())).collect()
+    last.iter()
+        .filter(|(_, value)| value.is_some())
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect()
 }
 
 proptest! {
@@ -219,6 +282,7 @@ trait Shuffle {
 
 impl<S: Strategy<Value = Vec<Input>> + 'static> Shuffle for S {
     fn prop_shuffle_inputs(self) -> BoxedStrategy<Vec<Input>> {
-        self.prop_flat_map(|inputs| Just(inputs).prop_shuffle()).boxed()
+        self.prop_flat_map(|inputs| Just(inputs).prop_shuffle())
+            .boxed()
     }
 }

@@ -123,7 +123,7 @@ public final class Gen {
             if (e.kind == Event.REGISTERED) s.append("\"uuid\":\"").append(uuid).append("\",\"id\":").append(id);
             else s.append("\"id\":\"").append(id).append("\",\"uuid\":\"").append(uuid).append('"');
             s.append(",\"host_id\":\"").append(host).append("\",\"topic\":\"").append(topic).append("\",\"type\":5,\"start_time\":\"")
-                .append(iso(e.kind == Event.REGISTERED ? sched : start)).append("\",\"timezone\":\"Europe/Berlin\",\"duration\":60");
+                .append(iso(e.kind <= Event.ENDED ? start : sched)).append("\",\"timezone\":\"Europe/Berlin\",\"duration\":60");
             if (e.kind == Event.ENDED) s.append(",\"end_time\":\"").append(iso(end)).append("\",\"practice_session\":false");
             if (e.kind == Event.REGISTERED) {
                 Who p = people.get(e.who);
