@@ -171,9 +171,10 @@ fn units_of_work(path: &[(&'static str, Kind)]) -> impl Iterator<Item = Trigger>
     let (begins, ends) = (places(BEGIN), places(END));
     let mut triggers = Vec::new();
     for unit in [1, begins.len() / 2, begins.len() - 1] {
-        for place in begins[unit]..=ends[unit] {
-            for choice in 0..path[place].1.failures().len() as u64 {
-                let visit = place as u64 + 1;
+        let steps = path.iter().zip(1_u64..);
+        let skipped = begins[unit];
+        for ((_, kind), visit) in steps.skip(skipped).take(ends[unit] + 1 - skipped) {
+            for choice in 0..kind.failures().len() as u64 {
                 triggers.push(Trigger::Any { visit, choice });
             }
         }
