@@ -19,6 +19,8 @@ const RECURRING_UNSCHEDULED: [i32; 2] = [3, 6];
 /// The facts of one meeting id.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
 pub(super) struct Meeting {
+    /// How many events took effect.
+    pub(super) sequence: i64,
     pub(super) webinar: bool,
     pub(super) account_id: Latest<String>,
     pub(super) topic: Latest<String>,

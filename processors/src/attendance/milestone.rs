@@ -48,6 +48,17 @@ impl Holding<'_> {
     }
 }
 
+/// Whether a milestone is one of a registration.
+pub(super) fn is_of_registration(milestone: &Milestone, registrant_id: &str) -> bool {
+    matches!(
+        milestone.kind,
+        MilestoneKind::Registered | MilestoneKind::Cancelled
+    ) && milestone
+        .id
+        .rsplit_once(':')
+        .is_some_and(|(_, id)| id == registrant_id)
+}
+
 /// Hands over the milestones that hold for a row.
 fn each_holding<'a>(
     scene: &Scene<'a>,

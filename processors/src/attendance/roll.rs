@@ -234,6 +234,7 @@ impl Roll {
             views: &self.views,
         };
         let role = role(&person, key, settings);
+        settle_registrations(&scene, &mut person);
         let mut counted = Vec::new();
         let abouts = scene.abouts(&person);
         for about in abouts.iter().copied() {
@@ -338,6 +339,35 @@ pub(super) fn role(person: &Person, key: &str, settings: &AttendanceSettings) ->
         Some(email) if settings.is_internal(email) => Role::Staff,
         Some(_) => Role::Contact,
         None => Role::Guest,
+    }
+}
+
+/// Moves what was said of a registration to the row that it is told in now: what it is for may be
+/// learned late.
+fn settle_registrations(scene: &Scene<'_>, person: &mut Person) {
+    if person.rows.len() < 2 {
+        return;
+    }
+    let Person {
+        registrations,
+        rows,
+        ..
+    } = person;
+    for registration in registrations.iter() {
+        let Some(home) = scene.home(registration).map(|about| scene.name(about)) else {
+            continue;
+        };
+        let mut astray = Vec::new();
+        for row in rows.iter_mut().filter(|row| row.about != home) {
+            astray.extend(row.milestones.extract_if(.., |milestone| {
+                milestone::is_of_registration(milestone, &registration.id)
+            }));
+        }
+        if !astray.is_empty() {
+            let mut row = take_row(rows, home);
+            row.milestones.extend(astray);
+            put_row(rows, row);
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The stage: records of `zoom.raw` in, events and rows out.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
@@ -16,7 +16,6 @@ use rollcall_schemas::record::{EventKind, RawRecord, ZoomEvent};
 use rollcall_schemas::wire::{ATTENDANCE_ROW, Encoder, OCCURRENCE_ROW, RAW_RECORD, ZOOM_EVENT};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::cache::{decode, encode};
 use super::derive::{Role, Scene};
 use super::ownership::email_of;
 use super::peak::peak;
@@ -30,10 +29,8 @@ use crate::normalize::{Normalized, Normalizer};
 /// decimal digits.
 pub const TOMBSTONE_VERSION: &str = "version";
 
-/// State key of the count of events.
-const SEQUENCE: &[u8] = b"n";
 /// Values kept in memory between units of work, per task.
-const MEMORY: usize = 100_000;
+const MEMORY: usize = 20_000;
 
 /// The stage that normalizes what came in and takes the roll.
 #[derive(Clone, Debug)]
@@ -87,7 +84,6 @@ impl Stage for Attendance {
             attendance: ATTENDANCE_ROW.encoder(),
             rolls: HashMap::default(),
             touched: Vec::new(),
-            sequence: None,
             idle_until: None,
         })
     }
@@ -103,8 +99,6 @@ struct AttendanceTask {
     rolls: HashMap<String, Roll, RandomState>,
     /// Meetings of which something changed in this unit of work, in order.
     touched: Vec<String>,
-    /// Events so far; read from the state where it is not known.
-    sequence: Option<i64>,
     /// No timer is due before this moment; not known where something changed since.
     idle_until: Option<i64>,
 }
@@ -158,27 +152,30 @@ impl Task for AttendanceTask {
                     reason: error.to_string(),
                 })?;
             // The count in the state is the true position: what it covers was taken before.
-            if event.sequence > self.sequence(unit.state)? {
+            if event.sequence > self.roll(&event.meeting_id, unit.state)?.facts.sequence {
                 self.take(&event, unit.state)?;
-                self.sequence = Some(event.sequence);
+                self.roll(&event.meeting_id, unit.state)?.facts.sequence = event.sequence;
             }
         }
         Ok(())
     }
 
     fn finish(&mut self, unit: &mut Unit<'_>) -> Result<(), StateError> {
-        for id in std::mem::take(&mut self.touched) {
-            let Some(mut roll) = self.rolls.remove(&id) else {
+        let touched = std::mem::take(&mut self.touched);
+        for id in &touched {
+            let Some(mut roll) = self.rolls.remove(id) else {
                 continue;
             };
             self.write(&mut roll, unit)?;
-            self.rolls.insert(id, roll);
+            self.rolls.insert(id.clone(), roll);
         }
-        if let Some(sequence) = self.sequence {
-            unit.state.put(SEQUENCE, encode(&sequence));
-        }
-        if self.rolls.values().map(Roll::weight).sum::<usize>() > MEMORY {
-            self.rolls.clear();
+        if self.weight() > MEMORY {
+            // Meetings that run now are likely to be needed again, the others are not.
+            let touched: HashSet<String, RandomState> = touched.into_iter().collect();
+            self.rolls.retain(|id, _| touched.contains(id));
+            if self.weight() > MEMORY {
+                self.rolls.clear();
+            }
         }
         Ok(())
     }
@@ -186,19 +183,14 @@ impl Task for AttendanceTask {
     fn reset(&mut self) {
         self.rolls.clear();
         self.touched.clear();
-        self.sequence = None;
         self.idle_until = None;
     }
 }
 
 impl AttendanceTask {
-    fn sequence(&mut self, state: &mut dyn StateView) -> Result<i64, StateError> {
-        if let Some(sequence) = self.sequence {
-            return Ok(sequence);
-        }
-        let sequence = state.get(SEQUENCE)?.map_or(Ok(0), |bytes| decode(&bytes))?;
-        self.sequence = Some(sequence);
-        Ok(sequence)
+    /// Values in memory.
+    fn weight(&self) -> usize {
+        self.rolls.values().map(Roll::weight).sum()
     }
 
     /// Takes an event into the roll of its meeting. False where it is a duplicate.
@@ -233,12 +225,12 @@ impl AttendanceTask {
         event: &mut ZoomEvent<'_>,
         unit: &mut Unit<'_>,
     ) -> Result<bool, StateError> {
-        let sequence = self.sequence(unit.state)? + 1;
         if !self.take(event, unit.state)? {
             return Ok(false);
         }
-        event.sequence = sequence;
-        self.sequence = Some(sequence);
+        let facts = &mut self.roll(&event.meeting_id, unit.state)?.facts;
+        facts.sequence += 1;
+        event.sequence = facts.sequence;
         let events = &mut self.events;
         unit.outputs.push(
             &self.stage.routes.events.topic,

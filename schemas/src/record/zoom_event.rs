@@ -24,7 +24,7 @@ pub struct ZoomEvent<'a> {
     /// Zoom's meeting or webinar id in decimal digits.
     #[serde(borrow)]
     pub meeting_id: Text<'a>,
-    /// Counts the distinct events of the partition, from 1, in the order in which they took effect.
+    /// Counts the distinct events of the meeting, from 1, in the order in which they took effect.
     pub sequence: i64,
     /// When it happened, UTC, by Zoom's clock: event_ts, or the time stamp of a change.
     pub occurred_at: i64,

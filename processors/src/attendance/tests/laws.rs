@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 use rollcall_runtime::Outcome;
 use rollcall_schemas::record::MilestoneKind;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::line::{
-    Input, LastValues, Line, MINUTE, MemoryState, START, ended, registration, seat, started,
+    Input, LastValues, Line, MINUTE, MemoryState, START, ended, iso, registration, seat, started,
+    webinar,
 };
 
 const HOUR: i64 = 60 * MINUTE;
@@ -20,8 +21,37 @@ struct Part {
     registration: Vec<&'static str>,
     /// From and to, in minutes after the start; `None` where the leave was lost.
     stays: Vec<(i64, Option<i64>)>,
+    way: Way,
     shows: Shows,
+    /// Of a series: the occurrences that he registered for; none for the series.
+    scope: Vec<&'static str>,
 }
+
+/// How a stay comes about.
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    Plain,
+    /// In a breakout room, of a seat in the main session that is never told.
+    Breakout,
+    /// By phone, bound to a seat that shows who he is.
+    Phone,
+    /// Through the waiting room, and back into it for a while.
+    WaitingRoom,
+}
+
+/// What people come to.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Webinar {
+        restarted: bool,
+    },
+    /// A recurring webinar, of which Zoom tells how people register, or does not.
+    Series {
+        registration_type: Option<i32>,
+    },
+}
+
+const WEEK: i64 = 7 * 24 * HOUR;
 
 #[derive(Clone, Copy, Debug)]
 enum Shows {
@@ -54,22 +84,131 @@ fn part() -> impl Strategy<Value = Part> {
         Shows::AccountUser,
         Shows::AccountUserWhoRegistered,
     ]);
-    (registration, prop::collection::vec(stay, 0..3), shows).prop_map(
-        |(registration, stays, shows)| Part {
+    let way = prop::sample::select(vec![
+        Way::Plain,
+        Way::Plain,
+        Way::Breakout,
+        Way::Phone,
+        Way::WaitingRoom,
+    ]);
+    let scope = prop::sample::select(vec![vec![], vec!["o1"], vec!["o2"], vec!["o1", "o2"]]);
+    (
+        registration,
+        prop::collection::vec(stay, 0..3),
+        way,
+        shows,
+        scope,
+    )
+        .prop_map(|(registration, stays, way, shows, scope)| Part {
             registration,
             stays,
+            way,
             shows,
-        },
-    )
+            scope,
+        })
 }
 
-/// The webhooks of a webinar with a restart, in the order in which things happen.
-fn webhooks(parts: &[Part], restart: bool) -> Vec<Input> {
+fn kind() -> impl Strategy<Value = Kind> {
+    prop_oneof![
+        any::<bool>().prop_map(|restarted| Kind::Webinar { restarted }),
+        prop::sample::select(vec![None, Some(1), Some(3)])
+            .prop_map(|registration_type| Kind::Series { registration_type }),
+    ]
+}
+
+/// A webhook with its object changed.
+fn with(input: Input, change: impl FnOnce(&mut Value)) -> Input {
+    match input {
+        Input::Webhook(mut value) => {
+            change(&mut value["payload"]["object"]);
+            Input::Webhook(value)
+        }
+        tick @ Input::Tick(_) => tick,
+    }
+}
+
+fn occurrences(ids: &[&str]) -> Value {
+    let start = |id: &str| iso(if id == "o1" { START } else { START + WEEK });
+    ids.iter()
+        .map(|id| json!({"occurrence_id": id, "start_time": start(id), "duration": 60}))
+        .collect()
+}
+
+/// Two notices of one recording, which differ in a token only.
+fn recordings() -> [Input; 2] {
+    ["one", "two"].map(|token| {
+        Input::Webhook(json!({"event": "recording.completed", "event_ts": START + 2 * HOUR, "download_token": token,
+            "payload": {"account_id": "A", "object": {"id": 86_084_701_483_u64, "uuid": "a", "host_id": "h",
+                "topic": "Cooking with gas", "type": 5, "start_time": iso(START), "share_url": "https://example.com/rec/1",
+                "recording_files": [{"id": "f", "file_type": "MP4", "status": "completed",
+                    "recording_start": iso(START), "recording_end": iso(START + HOUR)}]}}}))
+    })
+}
+
+/// The events of one stay.
+fn stay_events(
+    way: Way,
+    (uuid, start): (&str, i64),
+    seat_number: &str,
+    (from, to): (i64, Option<i64>),
+    who: Value,
+) -> Vec<Input> {
+    let at = |minutes: i64| START + minutes * MINUTE;
+    let event = |kind: &str, number: &str, minutes: i64, who: Value| {
+        seat(kind, uuid, start, number, at(minutes), who)
+    };
+    let anonymous = || json!({});
+    let other = format!("{seat_number}0");
+    let mut events = match way {
+        Way::Plain => vec![event("joined", seat_number, from, who.clone())],
+        Way::Breakout => {
+            let mut in_breakout = who.clone();
+            in_breakout["parent_user_id"] = json!(other);
+            in_breakout["breakout_room_uuid"] = json!("room");
+            in_breakout["join_time"] = json!(iso(at(from)));
+            vec![event(
+                "joined_breakout_room",
+                seat_number,
+                from,
+                in_breakout,
+            )]
+        }
+        Way::Phone => vec![
+            event("joined", seat_number, from, anonymous()),
+            event(
+                "bind",
+                seat_number,
+                from + 1,
+                json!({"bind_user_id": other}),
+            ),
+            event("joined", &other, from, who.clone()),
+            event("left", &other, from + 1, who.clone()),
+        ],
+        Way::WaitingRoom => vec![
+            event("joined_waiting_room", seat_number, from - 1, who.clone()),
+            event("admitted", seat_number, from, who.clone()),
+            event("joined", seat_number, from, who.clone()),
+            event("put_in_waiting_room", seat_number, from + 2, who.clone()),
+            event("admitted", seat_number, from + 4, who.clone()),
+        ],
+    };
+    if let Some(to) = to {
+        let who = if matches!(way, Way::Phone) {
+            anonymous()
+        } else {
+            who
+        };
+        events.push(event("left", seat_number, to, who));
+    }
+    events
+}
+
+/// The webhooks of what people come to, in the order in which things happen.
+fn webhooks(parts: &[Part], kind: Kind) -> Vec<Input> {
     let mut inputs = Vec::new();
-    let sessions: &[(&str, i64, i64)] = if restart {
-        &[("a", 0, 25), ("b", 32, 62)]
-    } else {
-        &[("a", 0, 62)]
+    let sessions: &[(&str, i64, i64)] = match kind {
+        Kind::Webinar { restarted: true } => &[("a", 0, 25), ("b", 32, 62)],
+        Kind::Webinar { restarted: false } | Kind::Series { .. } => &[("a", 0, 62)],
     };
     for (uuid, from, to) in sessions {
         inputs.push(started(uuid, START + from * MINUTE));
@@ -83,15 +222,15 @@ fn webhooks(parts: &[Part], restart: bool) -> Vec<Input> {
             } else {
                 (*what, "approved")
             };
-            inputs.push(registration(
-                kind,
-                START - 20 * HOUR + step * HOUR,
-                &id,
-                &email,
-                json!({"status": status}),
-            ));
+            let at = START - 20 * HOUR + step * HOUR;
+            let event = registration(kind, at, &id, &email, json!({"status": status}));
+            inputs.push(with(event, |object| {
+                if !part.scope.is_empty() {
+                    object["occurrences"] = occurrences(&part.scope);
+                }
+            }));
         }
-        for (turn, (from, to)) in part.stays.iter().enumerate() {
+        for (turn, stay) in part.stays.iter().enumerate() {
             let who = match part.shows {
                 Shows::RegistrantId => json!({"registrant_id": id}),
                 Shows::Email => json!({"email": email}),
@@ -107,31 +246,40 @@ fn webhooks(parts: &[Part], restart: bool) -> Vec<Input> {
             let (uuid, start, _) = sessions
                 .iter()
                 .rev()
-                .find(|(_, start, _)| start <= from)
+                .find(|(_, start, _)| *start <= stay.0)
                 .expect("the first starts at 0");
-            let seat_number = format!("{number}{turn}");
-            let start = START + start * MINUTE;
-            inputs.push(seat(
-                "joined",
-                uuid,
-                start,
-                &seat_number,
-                START + from * MINUTE,
-                who.clone(),
+            let session = (*uuid, START + start * MINUTE);
+            inputs.extend(stay_events(
+                part.way,
+                session,
+                &format!("{number}{turn}"),
+                *stay,
+                who,
             ));
-            if let Some(to) = to {
-                inputs.push(seat(
-                    "left",
-                    uuid,
-                    start,
-                    &seat_number,
-                    START + to * MINUTE,
-                    who,
-                ));
-            }
         }
     }
-    inputs
+    inputs.extend(recordings());
+    match kind {
+        Kind::Webinar { .. } => inputs
+            .into_iter()
+            .map(|input| {
+                with(input, |object| {
+                    _ = object
+                        .as_object_mut()
+                        .and_then(|object| object.remove("occurrences"))
+                })
+            })
+            .collect(),
+        Kind::Series { registration_type } => {
+            let plan = json!({"start_time": iso(START), "occurrences": occurrences(&["o1", "o2"]),
+                "settings": registration_type.map(|kind| json!({"registration_type": kind}))});
+            inputs.push(webinar("created", START - 30 * HOUR, plan));
+            inputs
+                .into_iter()
+                .map(|input| with(input, |object| object["type"] = json!(9)))
+                .collect()
+        }
+    }
 }
 
 fn ticks() -> [Input; 3] {
@@ -143,8 +291,7 @@ fn ticks() -> [Input; 3] {
 }
 
 fn account() -> impl Strategy<Value = Vec<Input>> {
-    (prop::collection::vec(part(), 1..4), any::<bool>())
-        .prop_map(|(parts, restart)| webhooks(&parts, restart))
+    (prop::collection::vec(part(), 1..4), kind()).prop_map(|(parts, kind)| webhooks(&parts, kind))
 }
 
 /// What stands in the end, with occurrences named by their starts, and versions (which count changes)
