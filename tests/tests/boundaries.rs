@@ -748,7 +748,10 @@ fn faults_of_the_configuration() {
             ":4:14: connectors.zoom.enabled: expected true or false, found `maybe`",
         ),
         ("webhook: [", ": this is not valid YAML"),
-        ("enabled: true", "brevo.api_key is missing"),
+        (
+            "enabled: true",
+            "connectors.zoom.webhook.secret_token is missing",
+        ),
     ] {
         fs::write(
             &file,
