@@ -182,6 +182,16 @@ fn units_of_work(path: &[(&'static str, Kind)]) -> impl Iterator<Item = Trigger>
     triggers.into_iter()
 }
 
+/// Whether the failure that was asked for came about. A run that ended wrong has reached it.
+fn was_reached(scene: &Scene, outcome: &Result<Outcome, String>) -> bool {
+    outcome.as_ref().map_or(true, |outcome| {
+        outcome
+            .lives
+            .get(scene.before.len())
+            .is_some_and(|life| life.fired.is_some())
+    })
+}
+
 #[test]
 fn every_step_fails_in_every_way() {
     let mut walks = Vec::new();
@@ -205,11 +215,12 @@ fn every_step_fails_in_every_way() {
         }
         for ((name, kind), visits) in &life.visits {
             let new = reached.insert(name) || number == 0;
-            // In the first scene, and of what it did not reach, the first time, the last, and one
-            // between; else one.
-            let middle = visits.div_ceil(2);
+            // In the first scene, and of what it did not reach, the first time, a late one, and one
+            // between; else one. The log's writer takes what waits together, so that another run may
+            // have a few visits less.
+            let (middle, late) = (visits.div_ceil(2), visits - visits / 8);
             let chosen: BTreeSet<u64> = if new {
-                [1, middle, *visits].into()
+                [1, middle, late].into()
             } else {
                 [middle].into()
             };
@@ -228,13 +239,15 @@ fn every_step_fails_in_every_way() {
 
     let count = walks.len();
     let failures = on_all_cores(walks, |(scene, trigger)| {
-        let outcome = scene.play(Some(trigger));
-        if let Ok(outcome) = &outcome
-            && outcome
-                .lives
-                .get(scene.before.len())
-                .is_none_or(|life| life.fired.is_none())
-        {
+        let mut outcome = scene.play(Some(trigger));
+        // The log's own threads take turns as they like, so that a visit of a step may be missed.
+        for _ in 0..4 {
+            if was_reached(scene, &outcome) {
+                break;
+            }
+            outcome = scene.play(Some(trigger));
+        }
+        if !was_reached(scene, &outcome) {
             return Err(format!("{}: {trigger:?} was not reached", scene.name));
         }
         scene
