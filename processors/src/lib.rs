@@ -3,3 +3,6 @@
 pub mod attendance;
 pub mod engagement;
 pub mod normalize;
+
+#[cfg(test)]
+mod memory_state;

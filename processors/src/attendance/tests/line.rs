@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use rollcall_eventlog::{Headers, OutputBatch, RecordBatchBuilder, RecordRef, TopicPartition};
-use rollcall_runtime::{Outcome, Stage, StateError, StateView, Task, TopicSettings, Unit};
+use rollcall_runtime::{Outcome, Stage, Task, TopicSettings, Unit};
 use rollcall_schemas::record::{
     AttendanceRow, OccurrenceRow, RawKind, RawRecord, Tick, WebhookDelivery,
 };
 use rollcall_schemas::wire::{ATTENDANCE_ROW, OCCURRENCE_ROW, RAW_RECORD};
 use serde_json::{Value, json};
+
+pub(super) use crate::memory_state::MemoryState;
 
 use super::super::{Attendance, AttendanceSettings, NoShowProof};
 
@@ -17,44 +19,6 @@ use super::super::{Attendance, AttendanceSettings, NoShowProof};
 pub(super) const START: i64 = 1_789_398_000_000;
 pub(super) const MINUTE: i64 = 60_000;
 pub(super) const MEETING: &str = "86084701483";
-
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct MemoryState(pub(super) BTreeMap<Vec<u8>, Vec<u8>>);
-
-impl StateView for MemoryState {
-    fn get(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, StateError> {
-        Ok(self.0.get(key).cloned())
-    }
-
-    fn multi_get(&mut self, keys: &[&[u8]]) -> Result<Vec<Option<Vec<u8>>>, StateError> {
-        Ok(keys.iter().map(|key| self.0.get(*key).cloned()).collect())
-    }
-
-    fn put(&mut self, key: &[u8], value: Vec<u8>) {
-        self.0.insert(key.to_vec(), value);
-    }
-
-    fn delete(&mut self, key: &[u8]) {
-        self.0.remove(key);
-    }
-
-    fn scan(
-        &mut self,
-        prefix: &[u8],
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> bool,
-    ) -> Result<(), StateError> {
-        for (key, value) in self
-            .0
-            .range(prefix.to_vec()..)
-            .take_while(|(key, _)| key.starts_with(prefix))
-        {
-            if !visit(key, value) {
-                break;
-            }
-        }
-        Ok(())
-    }
-}
 
 /// What came in: a webhook's body, or a tick.
 #[derive(Clone, Debug)]

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+pub(super) use crate::memory_state::MemoryState as Memory;
 use rollcall_eventlog::{
     Header, Headers, OutputBatch, RecordBatch, RecordBatchBuilder, RecordRef, TopicPartition,
 };
-use rollcall_runtime::{Outcome, Stage, StateError, StateView, Task, TopicSettings, Unit};
+use rollcall_runtime::{Outcome, Stage, StateError, Task, TopicSettings, Unit};
 use rollcall_schemas::record::{Activity, AttendanceRow, Contact};
 use rollcall_schemas::wire::{ACTIVITY, ATTENDANCE_ROW, CONTACT};
 use rollcall_schemas::{key, partitioner};
@@ -87,44 +88,6 @@ fn batch(records: &[Record]) -> RecordBatch {
         });
     }
     builder.finish(i64::try_from(records.len()).unwrap())
-}
-
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Memory(pub(super) BTreeMap<Vec<u8>, Vec<u8>>);
-
-impl StateView for Memory {
-    fn get(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, StateError> {
-        Ok(self.0.get(key).cloned())
-    }
-
-    fn multi_get(&mut self, keys: &[&[u8]]) -> Result<Vec<Option<Vec<u8>>>, StateError> {
-        Ok(keys.iter().map(|key| self.0.get(*key).cloned()).collect())
-    }
-
-    fn put(&mut self, key: &[u8], value: Vec<u8>) {
-        self.0.insert(key.to_vec(), value);
-    }
-
-    fn delete(&mut self, key: &[u8]) {
-        self.0.remove(key);
-    }
-
-    fn scan(
-        &mut self,
-        prefix: &[u8],
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> bool,
-    ) -> Result<(), StateError> {
-        for (key, value) in self
-            .0
-            .range(prefix.to_vec()..)
-            .take_while(|(key, _)| key.starts_with(prefix))
-        {
-            if !visit(key, value) {
-                break;
-            }
-        }
-        Ok(())
-    }
 }
 
 /// An activity that was written.
