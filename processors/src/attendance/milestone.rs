@@ -172,10 +172,21 @@ pub(super) fn record<'a>(
         }
     });
     if reordered {
-        row.milestones
-            .sort_unstable_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
+        sort(row);
     }
     row.milestones.len() > known_before
+}
+
+/// Rows show milestones by time and id, whatever the order in which they were said.
+fn sort(row: &mut Row) {
+    row.milestones
+        .sort_unstable_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
+}
+
+/// Gives a row milestones that were said in another.
+pub(super) fn put(row: &mut Row, milestones: Vec<Milestone>) {
+    row.milestones.extend(milestones);
+    sort(row);
 }
 
 /// Moves the milestones of a row whose occurrence is no more; what was said is not said again.
@@ -196,6 +207,5 @@ pub(super) fn absorb(from: &mut Row, to: &mut Row) {
             to.milestones.push(milestone);
         }
     }
-    to.milestones
-        .sort_unstable_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
+    sort(to);
 }

@@ -365,7 +365,7 @@ fn settle_registrations(scene: &Scene<'_>, person: &mut Person) {
         }
         if !astray.is_empty() {
             let mut row = take_row(rows, home);
-            row.milestones.extend(astray);
+            milestone::put(&mut row, astray);
             put_row(rows, row);
         }
     }

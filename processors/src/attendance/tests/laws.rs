@@ -345,7 +345,7 @@ fn standing(last: &LastValues) -> LastValues {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
 
     #[test]
     fn any_order_and_any_duplication_end_in_the_same_rows_and_the_same_activities(
