@@ -2,5 +2,6 @@
 //!
 //! The tests that use this are in `tests/`. They need the binary: `cargo build --bin rollcall`.
 
+pub mod commit;
 pub mod line;
 pub mod rows;

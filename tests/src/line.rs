@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use rollcall_sandbox::Sandbox;
 use rollcall_sandbox::configuration::PipelinePlaces;
+pub use rustix::process::Signal;
+use rustix::process::{Pid, kill_process};
 use serde_json::Value;
 
 /// How long a whole play may take. No test measures speed; this only ends one that hangs.
@@ -70,6 +72,19 @@ pub fn free_address() -> SocketAddr {
                 .ok()
         })
         .expect("a free port")
+}
+
+/// Whether a stop has come to every thread of a process.
+fn is_stopped(pid: u32) -> bool {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).expect("it runs, and there is a /proc");
+    threads.flatten().all(|thread| {
+        // A thread that ends meanwhile does nothing any more.
+        let stat = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+        let state = stat
+            .rsplit_once(") ")
+            .and_then(|(_, rest)| rest.chars().next());
+        state.is_none_or(|state| matches!(state, 'T' | 'Z' | 'X'))
+    })
 }
 
 fn binary() -> PathBuf {
@@ -251,18 +266,28 @@ impl Instance {
         }
     }
 
-    /// Sends a signal by its name.
+    /// Sends a signal.
     ///
     /// # Panics
     ///
-    /// Where there is no `kill` command.
-    pub fn signal(&self, name: &str) {
-        if let Some(child) = &self.child {
-            let sent = Command::new("kill")
-                .arg(format!("-{name}"))
-                .arg(child.id().to_string())
-                .status();
-            assert!(sent.expect("a kill command").success(), "sending SIG{name}");
+    /// Where it was not started, or cannot be sent one.
+    pub fn signal(&self, signal: Signal) {
+        let child = self.child.as_ref().expect("it was started");
+        kill_process(Pid::from_child(child), signal).expect("it can be sent a signal");
+    }
+
+    /// Stops all of its threads where they are (SIGSTOP), and waits until they are.
+    ///
+    /// # Panics
+    ///
+    /// Where they go on.
+    pub fn stop(&self) {
+        self.signal(Signal::STOP);
+        let pid = self.pid().expect("it was started");
+        let started = Instant::now();
+        while !is_stopped(pid) {
+            assert!(started.elapsed() < PATIENCE, "process {pid} does not stop");
+            std::thread::sleep(Duration::from_micros(100));
         }
     }
 
@@ -272,7 +297,7 @@ impl Instance {
     ///
     /// Where it was not started.
     pub fn terminate(&mut self) -> Option<i32> {
-        self.signal("TERM");
+        self.signal(Signal::TERM);
         let mut child = self.child.take().expect("it was started");
         child.wait().expect("it can be waited for").code()
     }
@@ -296,14 +321,22 @@ impl Instance {
         lines[lines.len().saturating_sub(25)..].join("\n")
     }
 
+    /// What it says of itself. `None` where it does not answer.
+    async fn status(&self) -> Option<Value> {
+        let answer = reqwest::get(format!("http://{}/status", self.admin)).await;
+        answer.ok()?.json().await.ok()
+    }
+
+    /// How many partitions each of its stages has. `None` where it does not answer.
+    pub async fn partitions(&self) -> Option<Vec<u64>> {
+        let status = self.status().await?;
+        let stages = status["stages"].as_array()?.iter();
+        stages.map(|stage| stage["partitions"].as_u64()).collect()
+    }
+
     /// Whether every stage has nothing to do, and the sink neither. `None` where it does not answer.
     pub async fn idle(&self) -> Option<bool> {
-        let status: Value = reqwest::get(format!("http://{}/status", self.admin))
-            .await
-            .ok()?
-            .json()
-            .await
-            .ok()?;
+        let status = self.status().await?;
         let stages = status["stages"]
             .as_array()?
             .iter()

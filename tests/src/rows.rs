@@ -1,13 +1,14 @@
 //! Reads the rows of the log, and holds them to the truth.
 
 use std::collections::BTreeMap;
+use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rollcall_eventlog::{EventLog, TopicPartition};
-use rollcall_sandbox::truth::Truth;
-use rollcall_schemas::record::AttendanceRow;
-use rollcall_schemas::wire::ATTENDANCE_ROW;
+use rollcall_sandbox::truth::{OccurrenceTruth, Truth};
+use rollcall_schemas::record::{AttendanceRow, OccurrenceRow, Phase};
+use rollcall_schemas::wire::{ATTENDANCE_ROW, OCCURRENCE_ROW};
 
 /// What a row says.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -84,14 +85,57 @@ pub fn rows(log: &Arc<dyn EventLog>, prefix: &str) -> BTreeMap<(String, String),
         .collect()
 }
 
-/// Asserts that every row is as it must be, and that there is no other.
+/// What the rows of the occurrences that took place say, by their ids. The seconds that people
+/// attended are those of their rows.
+///
+/// # Panics
+///
+/// Where the log cannot be read, or an occurrence that did not take place says that somebody came.
+#[must_use]
+pub fn occurrences(log: &Arc<dyn EventLog>, prefix: &str) -> BTreeMap<String, OccurrenceTruth> {
+    let mut seconds: BTreeMap<String, i64> = BTreeMap::new();
+    for ((_, occurrence), row) in rows(log, prefix) {
+        *seconds.entry(occurrence).or_default() += row.seconds;
+    }
+    let mut took_place = BTreeMap::new();
+    for value in last_values(log, &format!("{prefix}engagement.occurrences")).values() {
+        let row: OccurrenceRow<'_> = OCCURRENCE_ROW.decode(value).expect("a row");
+        if row.phase != Phase::Ended {
+            assert_eq!(
+                (row.attended, row.no_shows, row.occurrence_seconds),
+                (0, 0, 0),
+                "{row:?}"
+            );
+            continue;
+        }
+        let count = |count: i32| usize::try_from(count).expect("a count");
+        let says = OccurrenceTruth {
+            topic: row.topic.as_deref().unwrap_or_default().to_owned(),
+            webinar: row.webinar,
+            seconds: row.occurrence_seconds,
+            registered: count(row.registered),
+            attended: count(row.attended),
+            no_shows: count(row.no_shows),
+            seconds_attended: seconds.get(&*row.occurrence).copied().unwrap_or_default(),
+            recordings: row
+                .recordings
+                .iter()
+                .map(|recording| recording.url.to_string())
+                .collect(),
+        };
+        took_place.insert(row.occurrence.to_string(), says);
+    }
+    took_place
+}
+
+/// Asserts that every row of a person and of an occurrence is as it must be, and that there is no
+/// other.
 ///
 /// # Panics
 ///
 /// Where one is not.
 pub fn assert_rows(log: &Arc<dyn EventLog>, prefix: &str, truth: &Truth) {
-    let got = rows(log, prefix);
-    let wanted: BTreeMap<_, _> = truth
+    let wanted = truth
         .attendance
         .iter()
         .map(|(key, row)| {
@@ -103,6 +147,23 @@ pub fn assert_rows(log: &Arc<dyn EventLog>, prefix: &str, truth: &Truth) {
             (key.clone(), row)
         })
         .collect();
+    assert_same("rows of people", &rows(log, prefix), &wanted);
+    assert!(
+        !truth.occurrences.is_empty(),
+        "the story has occurrences that took place"
+    );
+    assert_same(
+        "rows of occurrences",
+        &occurrences(log, prefix),
+        &truth.occurrences,
+    );
+}
+
+fn assert_same<K: Debug + Ord, V: Debug + PartialEq>(
+    what: &str,
+    got: &BTreeMap<K, V>,
+    wanted: &BTreeMap<K, V>,
+) {
     let mut wrong: Vec<String> = wanted
         .iter()
         .filter(|(key, row)| got.get(*key) != Some(*row))
@@ -115,7 +176,7 @@ pub fn assert_rows(log: &Arc<dyn EventLog>, prefix: &str, truth: &Truth) {
     );
     assert!(
         wrong.is_empty(),
-        "{} of {} rows:\n{}",
+        "{} of {} {what}:\n{}",
         wrong.len(),
         wanted.len(),
         wrong.join("\n")
