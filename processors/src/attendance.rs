@@ -13,6 +13,7 @@
 mod cache;
 mod derive;
 mod fingerprint;
+mod form;
 mod grouping;
 mod latest;
 mod meeting;

@@ -2,142 +2,187 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::ops::Index;
+use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 use rollcall_runtime::{StateError, StateView};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{Deserialize, DeserializeOwned};
 
 /// Values by key, as the unit of work sees them. All keys share a prefix of the state's key space.
 #[derive(Debug)]
 pub(super) struct Cache<T> {
-    prefix: Vec<u8>,
-    entries: HashMap<String, Entry<T>, RandomState>,
+    keys: StateKeys,
+    places: HashMap<Arc<str>, Place, RandomState>,
+    entries: Vec<Entry<T>>,
     /// In the order in which they were first changed.
-    changed: Vec<String>,
+    changed: Vec<Place>,
+    /// Whether the state holds no value that is not in memory.
+    complete: bool,
 }
+
+/// Where a value lies in its cache, for as long as that lives.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Place(usize);
 
 #[derive(Debug)]
 struct Entry<T> {
+    key: Arc<str>,
     value: T,
     changed: bool,
 }
 
+/// Makes keys of the state in one buffer.
+#[derive(Debug)]
+struct StateKeys {
+    buffer: Vec<u8>,
+    prefix: usize,
+}
+
+impl StateKeys {
+    fn prefix(&self) -> &[u8] {
+        &self.buffer[..self.prefix]
+    }
+
+    fn of(&mut self, key: &str) -> &[u8] {
+        self.buffer.truncate(self.prefix);
+        self.buffer.extend_from_slice(key.as_bytes());
+        &self.buffer
+    }
+}
+
 thread_local! {
-    /// Grown once: a value's length is known only when it is encoded.
-    static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    /// Grown as needed: a value's length is known only when it is encoded.
+    static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; 4096]);
 }
 
 /// A value encoded for the state.
 pub(super) fn encode<T: Serialize>(value: &T) -> Vec<u8> {
     SCRATCH.with_borrow_mut(|scratch| {
-        scratch.clear();
-        *scratch = postcard::to_extend(value, std::mem::take(scratch))
-            .expect("a vector takes every write, and every type has a length");
-        scratch.clone()
+        loop {
+            match postcard::to_slice(value, scratch) {
+                Ok(encoded) => return encoded.to_vec(),
+                Err(postcard::Error::SerializeBufferFull) => scratch.resize(2 * scratch.len(), 0),
+                Err(error) => unreachable!("every type here has a length: {error}"),
+            }
+        }
     })
 }
 
 /// A value from the state.
-pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, StateError> {
+pub(super) fn decode<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, StateError> {
     postcard::from_bytes(bytes).map_err(|error| StateError::Value {
         reason: error.to_string(),
     })
 }
 
-impl<T: Clone + Default + PartialEq + Serialize + DeserializeOwned> Cache<T> {
-    pub(super) fn new(prefix: String) -> Self {
+impl<T> Index<Place> for Cache<T> {
+    type Output = T;
+
+    fn index(&self, place: Place) -> &T {
+        &self.entries[place.0].value
+    }
+}
+
+impl<T: Default + PartialEq + Serialize + DeserializeOwned> Cache<T> {
+    /// A cache with nothing in memory; `complete` where the state is known to hold nothing either.
+    pub(super) fn new(prefix: String, complete: bool) -> Self {
         Self {
-            prefix: prefix.into_bytes(),
-            entries: HashMap::default(),
+            keys: StateKeys {
+                prefix: prefix.len(),
+                buffer: prefix.into_bytes(),
+            },
+            places: HashMap::default(),
+            entries: Vec::new(),
             changed: Vec::new(),
+            complete,
         }
     }
 
-    fn state_key(&self, key: &str) -> Vec<u8> {
-        [&self.prefix, key.as_bytes()].concat()
-    }
-
-    /// Makes sure that the value is in memory.
-    pub(super) fn load(&mut self, state: &mut dyn StateView, key: &str) -> Result<(), StateError> {
-        if !self.entries.contains_key(key) {
-            let value = match state.get(&self.state_key(key))? {
-                Some(bytes) => decode(&bytes)?,
-                None => T::default(),
-            };
-            self.entries.insert(
-                key.to_owned(),
-                Entry {
-                    value,
-                    changed: false,
-                },
-            );
-        }
-        Ok(())
-    }
-
-    /// The value to read.
-    pub(super) fn get(&mut self, state: &mut dyn StateView, key: &str) -> Result<&T, StateError> {
-        self.load(state, key)?;
-        Ok(&self.entries[key].value)
-    }
-
-    /// The value to change.
-    pub(super) fn change(
+    /// Brings a value into memory: the default where the state has none.
+    pub(super) fn find(
         &mut self,
         state: &mut dyn StateView,
         key: &str,
-    ) -> Result<&mut T, StateError> {
-        self.load(state, key)?;
-        let entry = self.entries.get_mut(key).expect("it was loaded");
-        if !entry.changed {
-            entry.changed = true;
-            self.changed.push(key.to_owned());
+    ) -> Result<Place, StateError> {
+        if let Some(place) = self.places.get(key) {
+            return Ok(*place);
         }
-        Ok(&mut entry.value)
+        let value = if self.complete {
+            None
+        } else {
+            state.get(self.keys.of(key))?
+        };
+        let value = value.map_or_else(|| Ok(T::default()), |bytes| decode(&bytes))?;
+        Ok(self.insert(key, value))
     }
 
-    /// A value in memory.
-    pub(super) fn loaded(&self, key: &str) -> Option<&T> {
-        self.entries.get(key).map(|entry| &entry.value)
+    fn insert(&mut self, key: &str, value: T) -> Place {
+        let (key, place): (Arc<str>, _) = (key.into(), Place(self.entries.len()));
+        self.entries.push(Entry {
+            key: Arc::clone(&key),
+            value,
+            changed: false,
+        });
+        self.places.insert(key, place);
+        place
     }
 
     /// Brings every value into memory.
     pub(super) fn load_all(&mut self, state: &mut dyn StateView) -> Result<(), StateError> {
+        if self.complete {
+            return Ok(());
+        }
+        let prefix = self.keys.prefix().to_vec();
         let mut fault = None;
-        let skip = self.prefix.len();
-        let entries = &mut self.entries;
-        state.scan(&self.prefix, &mut |key, bytes| {
-            let Ok(key) = std::str::from_utf8(&key[skip..]) else {
+        state.scan(&prefix, &mut |key, bytes| {
+            let Ok(key) = std::str::from_utf8(&key[prefix.len()..]) else {
                 fault = Some(StateError::Value {
                     reason: "a key is not UTF-8".to_owned(),
                 });
                 return false;
             };
-            if !entries.contains_key(key) {
+            if !self.places.contains_key(key) {
                 match decode(bytes) {
-                    Ok(value) => {
-                        entries.insert(
-                            key.to_owned(),
-                            Entry {
-                                value,
-                                changed: false,
-                            },
-                        );
-                    }
+                    Ok(value) => _ = self.insert(key, value),
                     Err(error) => fault = Some(error),
                 }
             }
             fault.is_none()
         })?;
+        self.complete = fault.is_none();
         fault.map_or(Ok(()), Err)
     }
 
-    /// The keys of all values in memory, in order.
-    pub(super) fn keys(&self) -> Vec<String> {
-        let mut keys: Vec<_> = self.entries.keys().cloned().collect();
-        keys.sort_unstable();
-        keys
+    /// The key of a value.
+    pub(super) fn key(&self, place: Place) -> &Arc<str> {
+        &self.entries[place.0].key
+    }
+
+    /// The value to change.
+    pub(super) fn change(&mut self, place: Place) -> &mut T {
+        self.mark(place);
+        &mut self.entries[place.0].value
+    }
+
+    /// A key, and its value to change: [`Cache::mark`] is to be told where it did.
+    pub(super) fn open(&mut self, place: Place) -> (&str, &mut T) {
+        let entry = &mut self.entries[place.0];
+        (&entry.key, &mut entry.value)
+    }
+
+    /// Says that a value changed.
+    pub(super) fn mark(&mut self, place: Place) {
+        let entry = &mut self.entries[place.0];
+        if !std::mem::replace(&mut entry.changed, true) {
+            self.changed.push(place);
+        }
+    }
+
+    /// Where all values in memory lie.
+    pub(super) fn places(&self) -> impl Iterator<Item = Place> + use<T> {
+        (0..self.entries.len()).map(Place)
     }
 
     /// How many values are in memory.
@@ -147,43 +192,27 @@ impl<T: Clone + Default + PartialEq + Serialize + DeserializeOwned> Cache<T> {
 
     /// The values in memory, by key.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &T)> {
-        self.entries
-            .iter()
-            .map(|(key, entry)| (key.as_str(), &entry.value))
+        self.entries.iter().map(|entry| (&*entry.key, &entry.value))
     }
 
-    /// Keys of what changed, in the order of their first change.
-    pub(super) fn changed(&self) -> &[String] {
-        &self.changed
-    }
-
-    /// Changes further what changed.
-    pub(super) fn each_changed(&mut self, mut change: impl FnMut(&mut T)) {
-        for key in &self.changed {
-            change(
-                &mut self
-                    .entries
-                    .get_mut(key)
-                    .expect("what changed is in memory")
-                    .value,
-            );
-        }
-    }
-
-    /// Writes what changed to the state. A default value is not kept.
-    pub(super) fn flush(&mut self, state: &mut dyn StateView) {
-        for key in std::mem::take(&mut self.changed) {
-            let state_key = self.state_key(&key);
-            let entry = self
-                .entries
-                .get_mut(&key)
-                .expect("what changed is in memory");
+    /// Writes what changed to the state, each value after `visit` has seen it. A default value is
+    /// not kept.
+    pub(super) fn flush(
+        &mut self,
+        state: &mut dyn StateView,
+        mut visit: impl FnMut(&str, &mut T) -> Result<(), StateError>,
+    ) -> Result<(), StateError> {
+        for place in self.changed.drain(..) {
+            let entry = &mut self.entries[place.0];
+            visit(&entry.key, &mut entry.value)?;
             entry.changed = false;
+            let key = self.keys.of(&entry.key);
             if entry.value == T::default() {
-                state.delete(&state_key);
+                state.delete(key);
             } else {
-                state.put(&state_key, encode(&entry.value));
+                state.put(key, encode(&entry.value));
             }
         }
+        Ok(())
     }
 }

@@ -6,8 +6,8 @@ use rollcall_schemas::record::{AttendanceStatus, Phase, RowState};
 use super::fingerprint::Fingerprint;
 use super::meeting::Meeting;
 use super::occurrence::{OccurrenceView, Views};
-use super::person::{Counted, Person, Registration, Standing};
-use super::stay::{Stay, clip, percent, seconds, stays};
+use super::person::{Counted, PersonFacts, Registration, Standing};
+use super::stay::{Stay, clip, each_stay, percent, seconds};
 
 /// What a row is about.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Ord, PartialOrd)]
@@ -70,7 +70,7 @@ impl<'a> Scene<'a> {
     /// Whether a registration is for the series.
     fn is_for_series(&self, registration: &Registration) -> bool {
         if self.views.recurs {
-            registration.scope.get().is_none() || self.facts.registration_type.get() == Some(&1)
+            registration.scope.get().is_none() || self.views.once_for_all
         } else {
             self.views.only.is_none()
         }
@@ -90,14 +90,6 @@ impl<'a> Scene<'a> {
         }
     }
 
-    /// Whether a registration is about this row.
-    fn is_about(&self, registration: &Registration, about: About) -> bool {
-        match about {
-            About::Series => self.is_for_series(registration),
-            About::Occurrence(place) => self.is_for_occurrence(registration, place),
-        }
-    }
-
     /// The first of what a registration is for: nothing where its occurrences are not known yet.
     pub(super) fn home(&self, registration: &Registration) -> Option<About> {
         if self.is_for_series(registration) {
@@ -111,18 +103,12 @@ impl<'a> Scene<'a> {
             .map(About::Occurrence)
     }
 
-    /// Everything that a person's facts are about, in order.
-    pub(super) fn abouts(&self, person: &Person) -> Vec<About> {
-        let mut abouts: Vec<About> = Vec::with_capacity(person.rows.len() + 1);
+    /// Puts everything that a person's facts are about into `abouts`, in order.
+    pub(super) fn abouts(&self, person: &PersonFacts, abouts: &mut Vec<About>) {
+        abouts.clear();
         for seat in &person.seats {
-            if let Some(place) = self
-                .views
-                .placed
-                .get(seat.session as usize)
-                .copied()
-                .flatten()
-            {
-                abouts.push(About::Occurrence(place));
+            if let Some(Some(place)) = self.views.placed.get(seat.session as usize) {
+                abouts.push(About::Occurrence(*place));
             }
         }
         for registration in &person.registrations {
@@ -139,7 +125,6 @@ impl<'a> Scene<'a> {
         }
         abouts.sort_unstable();
         abouts.dedup();
-        abouts
     }
 
     /// The id that a row is kept under.
@@ -158,29 +143,19 @@ impl<'a> Scene<'a> {
         self.facts
             .occurrences
             .iter()
-            .position(|occurrence| occurrence.id == name)
+            .position(|occurrence| *occurrence.id == *name)
             .map(About::Occurrence)
     }
 
     /// What the row about an occurrence or the series says; none where there is nothing to say.
-    pub(super) fn derive(&self, person: &'a Person, about: About) -> Option<Derived<'a>> {
-        let registrations: Vec<&Registration> = person
-            .registrations
-            .iter()
-            .filter(|registration| self.is_about(registration, about))
-            .collect();
+    pub(super) fn derive(&self, person: &'a PersonFacts, about: About) -> Option<Derived<'a>> {
         match about {
-            About::Occurrence(place) => self.derive_occurrence(person, place, &registrations),
-            About::Series => self.derive_series(&registrations),
+            About::Occurrence(place) => self.derive_occurrence(person, place),
+            About::Series => self.derive_series(person),
         }
     }
 
-    fn derive_occurrence(
-        &self,
-        person: &'a Person,
-        place: usize,
-        scoped: &[&'a Registration],
-    ) -> Option<Derived<'a>> {
+    fn derive_occurrence(&self, person: &'a PersonFacts, place: usize) -> Option<Derived<'a>> {
         let occurrence = &self.views.occurrences[place];
         let mut all: Vec<(Stay, u32)> = Vec::new();
         for seat in &person.seats {
@@ -190,17 +165,19 @@ impl<'a> Scene<'a> {
             let Some((start, end)) = self.views.spans[seat.session as usize] else {
                 continue;
             };
-            all.extend(
-                stays(&seat.marks)
-                    .into_iter()
-                    .map(|stay| (clip(stay, start, end), seat.session)),
-            );
+            each_stay(&seat.marks, |stay| {
+                all.push((clip(stay, start, end), seat.session));
+            });
         }
         all.sort_by(|(a, a_session), (b, b_session)| {
             let uuid = |session: &u32| &self.facts.sessions[*session as usize].uuid;
             a.cmp(b).then_with(|| uuid(a_session).cmp(uuid(b_session)))
         });
-        let best = best(scoped.iter().copied());
+        let scoped = || {
+            let registrations = person.registrations.iter();
+            registrations.filter(|registration| self.is_for_occurrence(registration, place))
+        };
+        let best = best(scoped());
         let status = if !all.is_empty() {
             AttendanceStatus::Attended
         } else {
@@ -217,13 +194,11 @@ impl<'a> Scene<'a> {
         };
         let stood = |at: Option<i64>| {
             at.is_some_and(|at| {
-                scoped
-                    .iter()
+                scoped()
                     .any(|registration| registration.standing_at(at) == Some(Standing::Approved))
             })
         };
-        let mut times: Vec<Stay> = all.iter().map(|(stay, _)| *stay).collect();
-        let attended_seconds = seconds(&mut times);
+        let attended_seconds = seconds(all.iter().map(|(stay, _)| *stay));
         Some(Derived {
             status,
             phase: occurrence.phase,
@@ -245,8 +220,9 @@ impl<'a> Scene<'a> {
         })
     }
 
-    fn derive_series(&self, scoped: &[&'a Registration]) -> Option<Derived<'a>> {
-        let best = best(scoped.iter().copied())?;
+    fn derive_series(&self, person: &'a PersonFacts) -> Option<Derived<'a>> {
+        let registrations = person.registrations.iter();
+        let best = best(registrations.filter(|registration| self.is_for_series(registration)))?;
         let status = match best.standing()? {
             Standing::Approved => AttendanceStatus::Registered,
             Standing::Cancelled => AttendanceStatus::Cancelled,
@@ -300,7 +276,7 @@ fn approval(registration: Option<&Registration>) -> Option<i64> {
 }
 
 /// The name that the person showed last.
-fn display_name(person: &Person) -> Option<&str> {
+fn display_name(person: &PersonFacts) -> Option<&str> {
     person
         .seats
         .iter()
@@ -347,7 +323,7 @@ impl Derived<'_> {
         print.option(self.registered_at);
         if let Some(registration) = self.registration {
             print.text(Some(&registration.id));
-            print.number(registration.form.cast_signed());
+            print.number(registration.form.print().cast_signed());
         }
         print.text(self.display_name);
         for (stay, session) in &self.stays {

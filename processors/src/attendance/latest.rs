@@ -40,22 +40,22 @@ impl<T: Ord> Latest<T> {
     }
 }
 
-impl Latest<String> {
+impl Latest<Box<str>> {
     /// Takes a text seen at `at`, copying it only where it is kept.
     pub(super) fn see_text(&mut self, at: i64, text: Option<&str>) -> bool {
         let Some(text) = text else { return false };
         match &mut self.0 {
-            Some((known_at, known)) if known == text => {
+            Some((known_at, known)) if **known == *text => {
                 *known_at = at.max(*known_at);
                 false
             }
-            _ => self.see(at, text.to_owned()),
+            _ => self.see(at, text.into()),
         }
     }
 
     /// The text, if one was seen.
     pub(super) fn text(&self) -> Option<&str> {
-        self.get().map(String::as_str)
+        self.get().map(|text| &**text)
     }
 }
 

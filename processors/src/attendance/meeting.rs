@@ -22,10 +22,10 @@ pub(super) struct Meeting {
     /// How many events took effect.
     pub(super) sequence: i64,
     pub(super) webinar: bool,
-    pub(super) account_id: Latest<String>,
-    pub(super) topic: Latest<String>,
-    pub(super) host_email: Latest<String>,
-    pub(super) time_zone: Latest<String>,
+    pub(super) account_id: Latest<Box<str>>,
+    pub(super) topic: Latest<Box<str>>,
+    pub(super) host_email: Latest<Box<str>>,
+    pub(super) time_zone: Latest<Box<str>>,
     pub(super) meeting_type: Latest<i32>,
     pub(super) registration_type: Latest<i32>,
     pub(super) deleted: Latest<bool>,
@@ -66,7 +66,7 @@ pub(super) struct Session {
     pub(super) end: Option<i64>,
     pub(super) practice: bool,
     pub(super) start_seen: bool,
-    pub(super) topic: Latest<String>,
+    pub(super) topic: Latest<Box<str>>,
     /// First and last time at which anybody was seen in it.
     pub(super) signs: Option<(i64, i64)>,
 }

@@ -7,7 +7,7 @@
 use rollcall_schemas::record::{MilestoneKind, Phase};
 
 use super::derive::{About, Derived, Scene};
-use super::person::{Milestone, Person, Registration, Row};
+use super::person::{Milestone, PersonFacts, Registration, Row};
 
 /// A milestone that holds for a row. Its id is made only where it is said for the first time.
 struct Holding<'a> {
@@ -26,7 +26,7 @@ impl Holding<'_> {
                 known
                     .id
                     .rsplit_once(':')
-                    .is_some_and(|(_, id)| id == registration.id)
+                    .is_some_and(|(_, id)| *id == *registration.id)
             })
     }
 
@@ -62,7 +62,7 @@ pub(super) fn is_of_registration(milestone: &Milestone, registrant_id: &str) -> 
 /// Hands over the milestones that hold for a row.
 fn each_holding<'a>(
     scene: &Scene<'a>,
-    person: &'a Person,
+    person: &'a PersonFacts,
     about: About,
     derived: &Derived<'a>,
     mut take: impl FnMut(Holding<'a>),
@@ -134,10 +134,12 @@ fn each_holding<'a>(
     }
 }
 
-/// Records what holds now in the row. Tells whether something was recorded for the first time.
+/// Records what holds now in the row, which is not among the person's `others`. Tells whether
+/// something was recorded for the first time.
 pub(super) fn record<'a>(
     scene: &Scene<'a>,
-    person: &'a Person,
+    person: &'a PersonFacts,
+    others: &[Row],
     about: About,
     derived: &Derived<'a>,
     row: &mut Row,
@@ -151,22 +153,22 @@ pub(super) fn record<'a>(
             known.seconds = holding.seconds;
             known.share = holding.share;
             if known.url.as_deref() != holding.url {
-                known.url = holding.url.map(str::to_owned);
+                known.url = holding.url.map(Into::into);
             }
             return;
         }
         let elsewhere = holding.registration.is_some()
-            && person.rows.iter().any(|other| {
-                other.about != row.about && other.milestones.iter().any(|known| holding.is(known))
-            });
+            && others
+                .iter()
+                .any(|other| other.milestones.iter().any(|known| holding.is(known)));
         if !elsewhere {
             row.milestones.push(Milestone {
                 at: holding.at,
-                id: holding.id(scene, &row.about),
+                id: holding.id(scene, &row.about).into(),
                 kind: holding.kind,
                 seconds: holding.seconds,
                 share: holding.share,
-                url: holding.url.map(str::to_owned),
+                url: holding.url.map(Into::into),
             });
             reordered = true;
         }
@@ -189,9 +191,9 @@ pub(super) fn put(row: &mut Row, milestones: Vec<Milestone>) {
     sort(row);
 }
 
-/// Moves the milestones of a row whose occurrence is no more; what was said is not said again.
-pub(super) fn absorb(from: &mut Row, to: &mut Row) {
-    for milestone in std::mem::take(&mut from.milestones) {
+/// Gives a row the milestones of one whose occurrence is no more; what was said is not said again.
+pub(super) fn absorb(milestones: Vec<Milestone>, to: &mut Row) {
+    for milestone in milestones {
         let of_registration = matches!(
             milestone.kind,
             MilestoneKind::Registered | MilestoneKind::Cancelled

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::fingerprint::Fingerprint;
 use super::grouping::group;
 use super::meeting::Meeting;
+use super::person::Counted;
 use super::settings::{AttendanceSettings, NoShowProof};
 
 /// What is kept of an occurrence: who it is, and who counts in it.
@@ -31,6 +32,20 @@ pub(super) struct Counts {
     pub(super) no_shows: i32,
     pub(super) guests: i32,
     pub(super) staff: i32,
+}
+
+impl Counts {
+    /// Counts a person who counted otherwise before.
+    pub(super) fn turn(&mut self, before: Counted, now: Counted) {
+        let turn = |count: &mut i32, before: bool, now: bool| {
+            *count += i32::from(now) - i32::from(before);
+        };
+        turn(&mut self.registered, before.registered, now.registered);
+        turn(&mut self.attended, before.attended, now.attended);
+        turn(&mut self.no_shows, before.no_show, now.no_show);
+        turn(&mut self.guests, before.guest, now.guest);
+        turn(&mut self.staff, before.staff, now.staff);
+    }
 }
 
 /// An occurrence that is no more, and the one that has its sessions now.
@@ -75,6 +90,8 @@ pub(super) struct Views {
     pub(super) next: Option<usize>,
     /// Whether people register for occurrences of it, or for the series.
     pub(super) recurs: bool,
+    /// Whether one registration of a recurring one is for the series, whatever it names.
+    pub(super) once_for_all: bool,
     /// Place of the one planned occurrence of a meeting that does not recur.
     pub(super) only: Option<usize>,
 }
@@ -249,6 +266,7 @@ pub(super) fn look(meeting: &Meeting, settings: &AttendanceSettings) -> (Views, 
             spans,
             next,
             recurs,
+            once_for_all: meeting.registration_type.get() == Some(&1),
             only,
         },
         timer.next,

@@ -1,11 +1,12 @@
 //! What is known of a person in a meeting: his seats and his registrations.
 
-use std::collections::BTreeMap;
+use std::ops::Range;
 
+use rollcall_runtime::StateError;
 use rollcall_schemas::record::{EventKind, MilestoneKind, Participant, Registrant, ZoomEvent};
 use serde::{Deserialize, Serialize};
 
-use super::fingerprint::Fingerprint;
+use super::form::Form;
 use super::latest::Latest;
 use super::meeting::see;
 use super::stay::{Mark, MarkKind};
@@ -13,12 +14,18 @@ use super::stay::{Mark, MarkKind};
 /// A person's part in a meeting.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
 pub(super) struct Person {
+    pub(super) facts: PersonFacts,
+    /// What was said of them, by occurrence or series.
+    pub(super) rows: Vec<Row>,
+}
+
+/// What is known of a person.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+pub(super) struct PersonFacts {
     /// By session and seat.
     pub(super) seats: Vec<Seat>,
     /// By registrant id.
     pub(super) registrations: Vec<Registration>,
-    /// By occurrence or series.
-    pub(super) rows: Vec<Row>,
 }
 
 /// A seat: one stay in the main session, a breakout room, or on the phone.
@@ -27,15 +34,15 @@ pub(super) struct Seat {
     /// Place of the session among the meeting's.
     pub(super) session: u32,
     /// Zoom's seat number; the participant uuid where it has none.
-    pub(super) user_id: String,
+    pub(super) user_id: Box<str>,
     /// Sorted.
     pub(super) marks: Vec<Mark>,
-    pub(super) registrant_id: Latest<String>,
-    pub(super) participant_user_id: Latest<String>,
-    pub(super) email: Latest<String>,
-    pub(super) display_name: Latest<String>,
+    pub(super) registrant_id: Latest<Box<str>>,
+    pub(super) participant_user_id: Latest<Box<str>>,
+    pub(super) email: Latest<Box<str>>,
+    pub(super) display_name: Latest<Box<str>>,
     /// The seat in the main session, or the one that a phone is bound to.
-    pub(super) belongs_to: Latest<String>,
+    pub(super) belongs_to: Latest<Box<str>>,
     /// Hashes of its events that took effect, sorted.
     pub(super) seen: Vec<u64>,
 }
@@ -43,19 +50,12 @@ pub(super) struct Seat {
 /// A registration.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
 pub(super) struct Registration {
-    pub(super) id: String,
+    pub(super) id: Box<str>,
     /// What became of it, and when; sorted.
     pub(super) facts: Vec<(i64, Standing)>,
     /// Zoom's ids of the occurrences that it is for.
     pub(super) scope: Latest<Vec<String>>,
-    pub(super) first_name: Latest<String>,
-    pub(super) last_name: Latest<String>,
-    pub(super) join_url: Latest<String>,
-    pub(super) source: Latest<String>,
-    pub(super) fields: BTreeMap<String, Latest<String>>,
-    pub(super) custom_questions: BTreeMap<String, Latest<String>>,
-    /// Of the form, as rows show it.
-    pub(super) form: u64,
+    pub(super) form: Form,
     /// Hashes of its events that took effect, sorted.
     pub(super) seen: Vec<u64>,
 }
@@ -73,7 +73,7 @@ pub(super) enum Standing {
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
 pub(super) struct Row {
     /// Id of the occurrence; of a series the meeting id.
-    pub(super) about: String,
+    pub(super) about: Box<str>,
     pub(super) version: i64,
     /// The version last written to the topic.
     pub(super) written: i64,
@@ -84,17 +84,29 @@ pub(super) struct Row {
     pub(super) corrected: bool,
     pub(super) milestones: Vec<Milestone>,
     pub(super) counted: Counted,
+    /// The row as it was when something was last recorded in it that is not written yet.
+    #[serde(skip)]
+    pub(super) said: Option<Said>,
+}
+
+/// A row that was encoded before the unit of work ends.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Said {
+    /// The version of the row that it is.
+    pub(super) version: i64,
+    /// Where it lies in the roll's buffer.
+    pub(super) place: Range<usize>,
 }
 
 /// A milestone, as the row keeps it.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub(super) struct Milestone {
     pub(super) at: i64,
-    pub(super) id: String,
+    pub(super) id: Box<str>,
     pub(super) kind: MilestoneKind,
     pub(super) seconds: Option<i64>,
     pub(super) share: Option<i32>,
-    pub(super) url: Option<String>,
+    pub(super) url: Option<Box<str>>,
 }
 
 /// How a person counts in an occurrence.
@@ -107,58 +119,79 @@ pub(super) struct Counted {
     pub(super) staff: bool,
 }
 
+impl Said {
+    /// Whether this is what is to be written of the row: as the row is now, or, of one that was taken
+    /// back, as it was when something was said.
+    pub(super) fn shows(&self, row: &Row) -> bool {
+        self.version == row.version || !row.shown
+    }
+}
+
 impl Seat {
-    /// Takes what an event says of the seat. False where it was taken before.
+    /// Whether the seat is this one.
+    pub(super) fn is(&self, session: u32, user_id: &str) -> bool {
+        self.session == session && *self.user_id == *user_id
+    }
+
+    /// Whether an event took effect before.
+    pub(super) fn has_seen(&self, hash: u64) -> bool {
+        self.seen.binary_search(&hash).is_ok()
+    }
+
+    /// Takes what an event says of the seat. Tells whether it may be somebody else's now.
     pub(super) fn apply(
         &mut self,
         event: &ZoomEvent<'_>,
         participant: &Participant<'_>,
         hash: u64,
     ) -> bool {
-        if !see(&mut self.seen, hash) {
-            return false;
-        }
+        see(&mut self.seen, hash);
         let at = participant.at;
-        self.registrant_id
+        let mut identity = self
+            .registrant_id
             .see_text(at, participant.registrant_id.as_deref());
-        self.participant_user_id
+        identity |= self
+            .participant_user_id
             .see_text(at, participant.participant_user_id.as_deref());
-        self.email.see_text(at, participant.email.as_deref());
-        self.display_name
-            .see_text(at, participant.display_name.as_deref());
-        self.belongs_to.see_text(
+        identity |= self.email.see_text(at, participant.email.as_deref());
+        identity |= self.belongs_to.see_text(
             at,
             participant
                 .bound_user_id
                 .as_deref()
                 .or(participant.parent_user_id.as_deref()),
         );
+        self.display_name
+            .see_text(at, participant.display_name.as_deref());
         let kind = match event.kind {
             EventKind::ParticipantJoined | EventKind::BreakoutJoined => MarkKind::Join,
             EventKind::ParticipantLeft | EventKind::BreakoutLeft => MarkKind::Leave,
             EventKind::WaitingRoomPut => MarkKind::ToWaitingRoom,
             EventKind::ParticipantAdmitted => MarkKind::Admitted,
-            _ => return true,
+            _ => return identity,
         };
         let mark = Mark { at, kind };
         if let Err(place) = self.marks.binary_search(&mark) {
             self.marks.insert(place, mark);
         }
-        true
+        identity
     }
 }
 
 impl Registration {
-    /// Takes what an event says of the registration. False where it was taken before.
+    /// Whether an event took effect before.
+    pub(super) fn has_seen(&self, hash: u64) -> bool {
+        self.seen.binary_search(&hash).is_ok()
+    }
+
+    /// Takes what an event says of the registration.
     pub(super) fn apply(
         &mut self,
         event: &ZoomEvent<'_>,
         registrant: &Registrant<'_>,
         hash: u64,
-    ) -> bool {
-        if !see(&mut self.seen, hash) {
-            return false;
-        }
+    ) -> Result<(), StateError> {
+        see(&mut self.seen, hash);
         let at = event.occurred_at;
         let standing = match event.kind {
             EventKind::RegistrationApproved => Standing::Approved,
@@ -183,20 +216,7 @@ impl Registration {
             scope.sort_unstable();
             self.scope.see(at, scope);
         }
-        self.first_name
-            .see_text(at, registrant.first_name.as_deref());
-        self.last_name.see_text(at, registrant.last_name.as_deref());
-        self.join_url.see_text(at, registrant.join_url.as_deref());
-        self.source
-            .see_text(at, registrant.tracking_source.as_deref());
-        for (name, value) in &registrant.fields {
-            see_named(&mut self.fields, at, name, value);
-        }
-        for (title, answer) in &registrant.custom_questions {
-            see_named(&mut self.custom_questions, at, title, answer);
-        }
-        self.form = self.print_form();
-        true
+        self.form.see(at, registrant)
     }
 
     /// How it stood at a moment; `None` where it was not there yet.
@@ -229,46 +249,15 @@ impl Registration {
             .find(|(_, standing)| *standing == wanted)
             .map(|(at, _)| *at)
     }
-
-    fn print_form(&self) -> u64 {
-        let mut print = Fingerprint::default();
-        for text in [
-            &self.first_name,
-            &self.last_name,
-            &self.join_url,
-            &self.source,
-        ] {
-            print.text(text.text());
-        }
-        for (name, value) in self.fields.iter().chain(&self.custom_questions) {
-            print.text(Some(name));
-            print.text(value.text());
-        }
-        print.finish()
-    }
 }
 
-fn see_named(known: &mut BTreeMap<String, Latest<String>>, at: i64, name: &str, value: &str) {
-    match known.get_mut(name) {
-        Some(latest) => {
-            latest.see_text(at, Some(value));
-        }
-        None => {
-            known
-                .entry(name.to_owned())
-                .or_default()
-                .see_text(at, Some(value));
-        }
-    }
-}
-
-impl Person {
+impl PersonFacts {
     /// Takes out a seat.
     pub(super) fn take_seat(&mut self, session: u32, user_id: &str) -> Option<Seat> {
         let place = self
             .seats
             .iter()
-            .position(|seat| seat.session == session && seat.user_id == user_id)?;
+            .position(|seat| seat.is(session, user_id))?;
         Some(self.seats.remove(place))
     }
 
@@ -280,12 +269,19 @@ impl Person {
         self.seats.insert(place, seat);
     }
 
+    /// A registration.
+    pub(super) fn registration(&self, id: &str) -> Option<&Registration> {
+        self.registrations
+            .iter()
+            .find(|registration| *registration.id == *id)
+    }
+
     /// Takes out a registration.
     pub(super) fn take_registration(&mut self, id: &str) -> Option<Registration> {
         let place = self
             .registrations
             .iter()
-            .position(|registration| registration.id == id)?;
+            .position(|registration| *registration.id == *id)?;
         Some(self.registrations.remove(place))
     }
 

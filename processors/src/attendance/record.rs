@@ -1,41 +1,31 @@
 //! From facts to the records of the public topics.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 
+use rollcall_runtime::StateError;
 use rollcall_schemas::Text;
 use rollcall_schemas::record::{
     AttendanceRow, Milestone, OccurrenceRow, RecordingLink, Segment, Session,
 };
-use rollcall_schemas::wire::{ATTENDANCE_ROW, Encoder};
 
 use super::derive::{Derived, Scene};
+use super::form::Dated;
 use super::latest::Latest;
 use super::person::Row;
 
-fn text<'a>(latest: &'a Latest<String>) -> Option<Text<'a>> {
+fn text<'a>(latest: &'a Latest<Box<str>>) -> Option<Text<'a>> {
     latest.text().map(Text::from)
 }
 
-fn texts<'a>(known: &'a BTreeMap<String, Latest<String>>) -> BTreeMap<Text<'a>, Text<'a>> {
-    known
-        .iter()
-        .filter_map(|(name, value)| Some((Text::from(name), text(value)?)))
+fn dated(text: Option<Dated<'_>>) -> Option<Text<'_>> {
+    text.map(|(_, text)| Text::from(text))
+}
+
+fn named<'a>(texts: Vec<(&'a str, Dated<'a>)>) -> BTreeMap<Text<'a>, Text<'a>> {
+    texts
+        .into_iter()
+        .map(|(name, (_, value))| (Text::from(name), Text::from(value)))
         .collect()
-}
-
-thread_local! {
-    static ENCODER: RefCell<Encoder> = RefCell::new(ATTENDANCE_ROW.encoder());
-}
-
-/// The row as it is written.
-pub(super) fn encoded_row(
-    scene: &Scene<'_>,
-    email: &str,
-    row: &Row,
-    derived: &Derived<'_>,
-) -> Vec<u8> {
-    ENCODER.with_borrow_mut(|encoder| encoder.encode(&attendance_row(scene, email, row, derived)))
 }
 
 /// The row of a person and an occurrence or a series.
@@ -44,15 +34,19 @@ pub(super) fn attendance_row<'a>(
     email: &'a str,
     row: &'a Row,
     derived: &Derived<'a>,
-) -> AttendanceRow<'a> {
+) -> Result<AttendanceRow<'a>, StateError> {
     let facts = scene.facts;
     let occurrence = derived.occurrence;
     // Of a series only the plan of the next occurrence is shown.
     let held = occurrence.filter(|_| !derived.series);
     let registration = derived.registration;
-    AttendanceRow {
+    let form = registration
+        .map(|registration| registration.form.texts())
+        .transpose()?
+        .unwrap_or_default();
+    Ok(AttendanceRow {
         email: email.into(),
-        occurrence: (&row.about).into(),
+        occurrence: (&*row.about).into(),
         version: row.version,
         series: derived.series,
         account_id: text(&facts.account_id),
@@ -75,19 +69,15 @@ pub(super) fn attendance_row<'a>(
         started_at: held.and_then(|held| held.started_at),
         ended_at: held.and_then(|held| held.ended_at),
         occurrence_seconds: held.map_or(0, |held| held.seconds),
-        registrant_id: registration.map(|registration| (&registration.id).into()),
+        registrant_id: registration.map(|registration| (&*registration.id).into()),
         registered_at: derived.registered_at,
-        registration_source: registration.and_then(|registration| text(&registration.source)),
-        first_name: registration.and_then(|registration| text(&registration.first_name)),
-        last_name: registration.and_then(|registration| text(&registration.last_name)),
+        registration_source: dated(form.source),
+        first_name: dated(form.first_name),
+        last_name: dated(form.last_name),
         display_name: derived.display_name.map(Text::from),
-        join_url: registration.and_then(|registration| text(&registration.join_url)),
-        fields: registration
-            .map(|registration| texts(&registration.fields))
-            .unwrap_or_default(),
-        custom_questions: registration
-            .map(|registration| texts(&registration.custom_questions))
-            .unwrap_or_default(),
+        join_url: dated(form.join_url),
+        fields: named(form.fields),
+        custom_questions: named(form.custom_questions),
         first_join: derived.stays.iter().map(|(stay, _)| stay.join).min(),
         last_leave: derived
             .stays
@@ -112,15 +102,15 @@ pub(super) fn attendance_row<'a>(
             .milestones
             .iter()
             .map(|milestone| Milestone {
-                id: (&milestone.id).into(),
+                id: (&*milestone.id).into(),
                 kind: milestone.kind,
                 at: milestone.at,
                 seconds: milestone.seconds,
                 share: milestone.share,
-                url: milestone.url.as_ref().map(Text::from),
+                url: milestone.url.as_deref().map(Text::from),
             })
             .collect(),
-    }
+    })
 }
 
 /// The row of an occurrence.

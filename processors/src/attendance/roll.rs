@@ -1,26 +1,25 @@
 //! The roll of one meeting: takes its events, in order, and keeps what every row of it says.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
-use foldhash::fast::RandomState;
 use rollcall_runtime::{StateError, StateView};
 use rollcall_schemas::record::{EventKind, Phase, RowState, ZoomEvent};
+use rollcall_schemas::wire::{ATTENDANCE_ROW, Encoder};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::cache::Cache;
-use super::derive::{About, Role, Scene};
+use super::cache::{Cache, Place};
+use super::derive::{About, Derived, Role, Scene};
 use super::fingerprint::Fingerprint;
 use super::meeting::{Meeting, see};
 use super::milestone;
 use super::occurrence::{Moved, Views, look, regroup};
-use super::ownership::{RegistrantIndex, SeatIndex, email_of};
-use super::person::{Counted, Person, Row};
-use super::record::encoded_row;
+use super::ownership::{RegistrantIndex, SeatIndex, Touched, email_of};
+use super::person::{Counted, Person, PersonFacts, Row, Said};
+use super::record::attendance_row;
 use super::settings::AttendanceSettings;
 use super::timer::set_timer;
 
 /// One meeting, in memory.
-#[derive(Debug)]
 pub(super) struct Roll {
     pub(super) id: String,
     pub(super) facts: Meeting,
@@ -28,19 +27,29 @@ pub(super) struct Roll {
     pub(super) people: Cache<Person>,
     pub(super) seats: Cache<SeatIndex>,
     pub(super) registrants: Cache<RegistrantIndex>,
-    everybody_loaded: bool,
     pub(super) facts_changed: bool,
     /// Whether an event took effect since it was last written.
     pub(super) touched: bool,
     /// Ids of occurrences that are no more; their rows are to be erased.
     pub(super) gone: Vec<String>,
-    print: Fingerprint,
-    /// Rows as they were when something was recorded in them that is not written yet, by person and
-    /// occurrence. One that is taken back before it is written is written once, so that what is said
-    /// does not depend on where a unit of work ends.
-    pub(super) said: HashMap<(String, String), Vec<u8>, RandomState>,
+    /// Rows as they were when something was recorded in them that is not written yet, encoded. One
+    /// that is taken back before it is written is written once, so that what is said does not depend
+    /// on where a unit of work ends. The others are mostly what is to be written.
+    pub(super) said: Vec<u8>,
     /// Places of ended occurrences in which somebody's stays may have changed.
     pub(super) peaks_stale: BTreeSet<usize>,
+    /// Where keys of seats are made.
+    pub(super) seat_key: String,
+    desk: Desk,
+}
+
+/// What the look at a row needs, kept for the next.
+struct Desk {
+    encoder: Encoder,
+    print: Fingerprint,
+    abouts: Vec<About>,
+    /// Places of occurrences in which a person counts differently now.
+    counted: Vec<(usize, Counted, Counted)>,
 }
 
 /// The hash within an event id.
@@ -61,25 +70,33 @@ impl Roll {
         id: &str,
         settings: &AttendanceSettings,
     ) -> Result<Self, StateError> {
-        let facts: Meeting = match state.get(Self::state_key(id).as_bytes())? {
-            Some(bytes) => super::cache::decode(&bytes)?,
-            None => Meeting::default(),
-        };
+        let known = state.get(Self::state_key(id).as_bytes())?;
+        // Whatever is kept of a meeting is kept with its facts.
+        let is_new = known.is_none();
+        let facts: Meeting = known
+            .map(|bytes| super::cache::decode(&bytes))
+            .transpose()?
+            .unwrap_or_default();
         let (views, _) = look(&facts, settings);
         Ok(Self {
             id: id.to_owned(),
             views,
             facts,
-            people: Cache::new(format!("p/{id}/")),
-            seats: Cache::new(format!("s/{id}/")),
-            registrants: Cache::new(format!("r/{id}/")),
-            everybody_loaded: false,
+            people: Cache::new(format!("p/{id}/"), is_new),
+            seats: Cache::new(format!("s/{id}/"), is_new),
+            registrants: Cache::new(format!("r/{id}/"), is_new),
             facts_changed: false,
             touched: false,
             gone: Vec::new(),
-            print: Fingerprint::default(),
-            said: HashMap::default(),
+            said: Vec::new(),
             peaks_stale: BTreeSet::new(),
+            seat_key: String::new(),
+            desk: Desk {
+                encoder: ATTENDANCE_ROW.encoder(),
+                print: Fingerprint::default(),
+                abouts: Vec::new(),
+                counted: Vec::new(),
+            },
         })
     }
 
@@ -101,7 +118,7 @@ impl Roll {
         event: &ZoomEvent<'_>,
     ) -> Result<bool, StateError> {
         let hash = event_hash(event);
-        let mut touched = BTreeSet::new();
+        let mut touched = Touched::default();
         let structure = if let Some(registrant) = &event.registrant {
             if !self.apply_registration(state, event, registrant, hash, &mut touched)? {
                 return Ok(false);
@@ -145,170 +162,150 @@ impl Roll {
             self.facts.apply(event).structure
         };
         self.facts_changed = true;
-        if structure {
-            self.restructure(state, settings, &mut touched)?;
-        }
-        for key in touched {
-            self.derive(state, settings, &key)?;
+        if structure && self.restructure(state, settings)? {
+            for person in self.people.places() {
+                self.derive(settings, person)?;
+            }
+        } else {
+            for person in touched.people() {
+                self.derive(settings, *person)?;
+            }
         }
         Ok(true)
     }
 
-    /// Finds anew what the facts come to; where rows may show it, everybody is looked at again.
+    /// Finds anew what the facts come to. Tells whether rows may show it: then everybody is in
+    /// memory, to be looked at again.
     fn restructure(
         &mut self,
         state: &mut dyn StateView,
         settings: &AttendanceSettings,
-        touched: &mut BTreeSet<String>,
-    ) -> Result<(), StateError> {
+    ) -> Result<bool, StateError> {
         let moved = regroup(&mut self.facts, &self.id, settings);
         let (views, timer) = look(&self.facts, settings);
         if timer != self.facts.timer {
             set_timer(state, &self.id, self.facts.timer, timer);
             self.facts.timer = timer;
         }
-        let changed = views != self.views;
+        let concerns_everybody = views != self.views || !moved.is_empty();
         self.views = views;
-        if changed || !moved.is_empty() {
-            self.load_everybody(state)?;
-            touched.extend(self.people.keys());
+        if concerns_everybody {
+            self.people.load_all(state)?;
             self.peaks_stale = (0..self.views.occurrences.len())
                 .filter(|place| self.views.occurrences[*place].phase == Phase::Ended)
                 .collect();
         }
         for Moved { from, to } in moved {
             if let Some(to) = to {
-                self.move_milestones(state, &from, &to)?;
+                self.move_milestones(&from, &to);
             }
             self.gone.push(from);
         }
-        Ok(())
+        Ok(concerns_everybody)
     }
 
-    /// Brings everybody of the meeting into memory.
-    pub(super) fn load_everybody(&mut self, state: &mut dyn StateView) -> Result<(), StateError> {
-        if !self.everybody_loaded {
-            self.people.load_all(state)?;
-            self.everybody_loaded = true;
-        }
-        Ok(())
-    }
-
-    fn move_milestones(
-        &mut self,
-        state: &mut dyn StateView,
-        from: &str,
-        to: &str,
-    ) -> Result<(), StateError> {
-        for key in self.people.keys() {
-            if !self
-                .people
-                .get(state, &key)?
-                .rows
-                .iter()
-                .any(|row| row.about == from)
-            {
+    fn move_milestones(&mut self, from: &str, to: &str) {
+        for place in self.people.places() {
+            let rows = &self.people[place].rows;
+            if !rows.iter().any(|row| *row.about == *from) {
                 continue;
             }
-            let person = self.people.change(state, &key)?;
-            let mut source = take_row(&mut person.rows, from);
-            let mut target = take_row(&mut person.rows, to);
-            milestone::absorb(&mut source, &mut target);
-            put_row(&mut person.rows, source);
-            put_row(&mut person.rows, target);
+            let rows = &mut self.people.change(place).rows;
+            let (source, _) = find_row(rows, from);
+            let milestones = std::mem::take(&mut rows[source].milestones);
+            let (target, _) = find_row(rows, to);
+            milestone::absorb(milestones, &mut rows[target]);
         }
-        Ok(())
     }
 
     /// Brings the rows of a person up to his facts, and the counts with them.
-    fn derive(
-        &mut self,
-        state: &mut dyn StateView,
-        settings: &AttendanceSettings,
-        key: &str,
-    ) -> Result<(), StateError> {
-        let mut person = std::mem::take(self.people.change(state, key)?);
+    fn derive(&mut self, settings: &AttendanceSettings, place: Place) -> Result<(), StateError> {
         let scene = Scene {
             id: &self.id,
             facts: &self.facts,
             views: &self.views,
         };
-        let role = role(&person, key, settings);
-        settle_registrations(&scene, &mut person);
-        let mut counted = Vec::new();
-        let abouts = scene.abouts(&person);
+        let (key, person) = self.people.open(place);
+        let role = role(&person.facts, key, settings);
+        let mut changed = settle_registrations(&scene, person);
+        let mut abouts = std::mem::take(&mut self.desk.abouts);
+        scene.abouts(&person.facts, &mut abouts);
         for about in abouts.iter().copied() {
-            let name = scene.name(about);
-            let mut row = take_row(&mut person.rows, name);
-            let derived = scene.derive(&person, about);
+            let (at, is_new) = find_row(&mut person.rows, scene.name(about));
+            // Taken out, so that the others can be looked at beside it.
+            let mut row = std::mem::take(&mut person.rows[at]);
+            let before = (row.version, row.was_final);
+            let derived = scene.derive(&person.facts, about);
             let now = derived
                 .as_ref()
                 .map(|derived| derived.counted(role))
                 .unwrap_or_default();
-            if let About::Occurrence(place) = about {
-                counted.push((place, std::mem::replace(&mut row.counted, now), now));
-                if self.views.occurrences[place].phase == Phase::Ended {
-                    self.peaks_stale.insert(place);
+            if let About::Occurrence(occurrence) = about {
+                self.desk.count(occurrence, &mut row, now);
+                if self.views.occurrences[occurrence].phase == Phase::Ended {
+                    self.peaks_stale.insert(occurrence);
                 }
             }
             match derived.filter(|_| role == Role::Contact) {
                 Some(derived) => {
-                    let is_new = milestone::record(&scene, &person, about, &derived, &mut row);
-                    let print = &mut self.print;
-                    print.clear();
-                    derived.print(&scene, print);
-                    for milestone in &row.milestones {
-                        print.number(milestone.at);
-                        print.text(Some(&milestone.id));
-                        print.option(milestone.seconds);
-                        print.option(milestone.share.map(i64::from));
-                        print.text(milestone.url.as_deref());
-                    }
-                    let print = print.finish();
-                    if !row.shown || row.fingerprint != print {
-                        row.version += 1;
-                        row.corrected |= row.was_final;
-                        row.shown = true;
-                        row.fingerprint = print;
-                    }
-                    row.was_final |= derived.state == RowState::Final;
-                    if is_new && let Some(email) = email_of(key) {
-                        let value = encoded_row(&scene, email, &row, &derived);
-                        self.said.insert((key.to_owned(), row.about.clone()), value);
+                    let is_said = milestone::record(
+                        &scene,
+                        &person.facts,
+                        &person.rows,
+                        about,
+                        &derived,
+                        &mut row,
+                    );
+                    self.desk.show(&scene, &derived, &mut row);
+                    if is_said && let Some(email) = email_of(key) {
+                        let shown = attendance_row(&scene, email, &row, &derived)?;
+                        let start = self.said.len();
+                        self.desk.encoder.encode_into(&shown, &mut self.said);
+                        row.said = Some(Said {
+                            version: row.version,
+                            place: start..self.said.len(),
+                        });
                     }
                 }
                 None => hide(&mut row),
             }
-            put_row(&mut person.rows, row);
+            changed |= is_new || before != (row.version, row.was_final);
+            person.rows[at] = row;
         }
-        for row in &mut person.rows {
-            if abouts.iter().any(|about| scene.name(*about) == row.about) {
-                continue;
+        // A row without facts: of an occurrence that is no more, or of one whom they were taken from.
+        if person.rows.len() > abouts.len() {
+            for row in &mut person.rows {
+                let about = scene.find(&row.about);
+                if about.is_some_and(|about| abouts.contains(&about)) {
+                    continue;
+                }
+                changed |= row.shown;
+                hide(row);
+                match about {
+                    Some(About::Occurrence(occurrence)) => {
+                        self.desk.count(occurrence, row, Counted::default());
+                    }
+                    // It took its counts with it.
+                    _ => {
+                        changed |= std::mem::take(&mut row.counted) != Counted::default();
+                    }
+                }
             }
-            hide(row);
-            let before = std::mem::take(&mut row.counted);
-            if let Some(About::Occurrence(place)) = scene.find(&row.about) {
-                counted.push((place, before, Counted::default()));
-            }
         }
-        for (place, before, now) in counted {
-            let counts = &mut self.facts.occurrences[place].counts;
-            let mut turn = |count: &mut i32, before: bool, now: bool| {
-                *count += i32::from(now) - i32::from(before);
-                self.facts_changed |= before != now;
-            };
-            turn(&mut counts.registered, before.registered, now.registered);
-            turn(&mut counts.attended, before.attended, now.attended);
-            turn(&mut counts.no_shows, before.no_show, now.no_show);
-            turn(&mut counts.guests, before.guest, now.guest);
-            turn(&mut counts.staff, before.staff, now.staff);
+        self.desk.abouts = abouts;
+        changed |= !self.desk.counted.is_empty();
+        self.facts_changed |= !self.desk.counted.is_empty();
+        for (place, before, now) in self.desk.counted.drain(..) {
+            self.facts.occurrences[place].counts.turn(before, now);
         }
-        *self.people.change(state, key)? = person;
+        if changed {
+            self.people.mark(place);
+        }
         Ok(())
     }
 
-    /// Writes what changed to the state.
-    pub(super) fn flush(&mut self, state: &mut dyn StateView) {
+    /// Writes what changed to the state, but for people.
+    pub(super) fn flush(&mut self, state: &mut dyn StateView) -> Result<(), StateError> {
         if self.facts_changed {
             state.put(
                 Self::state_key(&self.id).as_bytes(),
@@ -316,20 +313,45 @@ impl Roll {
             );
             self.facts_changed = false;
         }
-        self.seats.flush(state);
-        self.registrants.flush(state);
-        self.people.each_changed(|person| {
-            person
-                .rows
-                .iter_mut()
-                .for_each(|row| row.written = row.version)
-        });
-        self.people.flush(state);
+        self.seats.flush(state, |_, _| Ok(()))?;
+        self.registrants.flush(state, |_, _| Ok(()))
+    }
+}
+
+impl Desk {
+    /// Says how a person counts in an occurrence now.
+    fn count(&mut self, occurrence: usize, row: &mut Row, now: Counted) {
+        let before = std::mem::replace(&mut row.counted, now);
+        if before != now {
+            self.counted.push((occurrence, before, now));
+        }
+    }
+
+    /// Lets a row show what was derived: a new version, unless that is what it shows.
+    fn show(&mut self, scene: &Scene<'_>, derived: &Derived<'_>, row: &mut Row) {
+        let print = &mut self.print;
+        print.clear();
+        derived.print(scene, print);
+        for milestone in &row.milestones {
+            print.number(milestone.at);
+            print.text(Some(&milestone.id));
+            print.option(milestone.seconds);
+            print.option(milestone.share.map(i64::from));
+            print.text(milestone.url.as_deref());
+        }
+        let print = print.finish();
+        if !row.shown || row.fingerprint != print {
+            row.version += 1;
+            row.corrected |= row.was_final;
+            row.shown = true;
+            row.fingerprint = print;
+        }
+        row.was_final |= derived.state == RowState::Final;
     }
 }
 
 /// Who a person is to the account.
-pub(super) fn role(person: &Person, key: &str, settings: &AttendanceSettings) -> Role {
+pub(super) fn role(person: &PersonFacts, key: &str, settings: &AttendanceSettings) -> Role {
     let is_user = person
         .seats
         .iter()
@@ -343,32 +365,30 @@ pub(super) fn role(person: &Person, key: &str, settings: &AttendanceSettings) ->
 }
 
 /// Moves what was said of a registration to the row that it is told in now: what it is for may be
-/// learned late.
-fn settle_registrations(scene: &Scene<'_>, person: &mut Person) {
+/// learned late. Tells whether anything was moved.
+fn settle_registrations(scene: &Scene<'_>, person: &mut Person) -> bool {
     if person.rows.len() < 2 {
-        return;
+        return false;
     }
-    let Person {
-        registrations,
-        rows,
-        ..
-    } = person;
-    for registration in registrations.iter() {
+    let Person { facts, rows } = person;
+    let mut moved = false;
+    for registration in &facts.registrations {
         let Some(home) = scene.home(registration).map(|about| scene.name(about)) else {
             continue;
         };
         let mut astray = Vec::new();
-        for row in rows.iter_mut().filter(|row| row.about != home) {
+        for row in rows.iter_mut().filter(|row| *row.about != *home) {
             astray.extend(row.milestones.extract_if(.., |milestone| {
                 milestone::is_of_registration(milestone, &registration.id)
             }));
         }
         if !astray.is_empty() {
-            let mut row = take_row(rows, home);
-            milestone::put(&mut row, astray);
-            put_row(rows, row);
+            let (at, _) = find_row(rows, home);
+            milestone::put(&mut rows[at], astray);
+            moved = true;
         }
     }
+    moved
 }
 
 fn hide(row: &mut Row) {
@@ -379,17 +399,17 @@ fn hide(row: &mut Row) {
     }
 }
 
-fn take_row(rows: &mut Vec<Row>, about: &str) -> Row {
-    match rows.binary_search_by(|row| row.about.as_str().cmp(about)) {
-        Ok(place) => rows.remove(place),
-        Err(_) => Row {
-            about: about.to_owned(),
-            ..Row::default()
-        },
+/// Where the row about something is, and whether it is a new one.
+fn find_row(rows: &mut Vec<Row>, about: &str) -> (usize, bool) {
+    match rows.binary_search_by(|row| (*row.about).cmp(about)) {
+        Ok(at) => (at, false),
+        Err(at) => {
+            let row = Row {
+                about: about.into(),
+                ..Row::default()
+            };
+            rows.insert(at, row);
+            (at, true)
+        }
     }
-}
-
-fn put_row(rows: &mut Vec<Row>, row: Row) {
-    let place = rows.partition_point(|known| known.about < row.about);
-    rows.insert(place, row);
 }

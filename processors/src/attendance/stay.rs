@@ -34,29 +34,20 @@ pub(super) struct Stay {
     pub(super) leave: Option<i64>,
 }
 
-/// The stays of one seat. A leave without a join before it counts for nothing.
+/// Hands over the stays of one seat, in order. A leave without a join before it counts for nothing.
 ///
 /// `marks` must be sorted. At one moment a leave comes before a join, unless that would leave the
 /// join without an end: then it is a stay of no length.
-pub(super) fn stays(marks: &[Mark]) -> Vec<Stay> {
-    let mut stays = Vec::new();
+pub(super) fn each_stay(marks: &[Mark], mut take: impl FnMut(Stay)) {
     let mut joined: Option<i64> = None;
     let mut waiting = false;
-    let mut i = 0;
-    while i < marks.len() {
-        let moment = &marks[i..];
-        let length = moment
-            .iter()
-            .take_while(|mark| mark.at == moment[0].at)
-            .count();
-        let moment = &moment[..length];
-        i += length;
+    for moment in marks.chunk_by(|a, b| a.at == b.at) {
         let at = moment[0].at;
         let has = |kind| moment.iter().any(|mark| mark.kind == kind);
         let leaves = has(MarkKind::Leave) || has(MarkKind::ToWaitingRoom);
         let was_in = joined.is_some();
         if leaves && let Some(join) = joined.take() {
-            stays.push(Stay {
+            take(Stay {
                 join,
                 leave: Some(at),
             });
@@ -64,7 +55,7 @@ pub(super) fn stays(marks: &[Mark]) -> Vec<Stay> {
         }
         if has(MarkKind::Join) || (has(MarkKind::Admitted) && waiting) {
             if leaves && !was_in && has(MarkKind::Join) {
-                stays.push(Stay {
+                take(Stay {
                     join: at,
                     leave: Some(at),
                 });
@@ -76,9 +67,8 @@ pub(super) fn stays(marks: &[Mark]) -> Vec<Stay> {
         }
     }
     if let Some(join) = joined {
-        stays.push(Stay { join, leave: None });
+        take(Stay { join, leave: None });
     }
-    stays
 }
 
 /// The stay clipped to a session. One that lies outside becomes one of no length at the session's
@@ -94,12 +84,11 @@ pub(super) fn clip(stay: Stay, session_start: i64, session_end: Option<i64>) -> 
     }
 }
 
-/// Whole seconds of the union of `stays`; open ones do not count yet. Sorts `stays`.
-pub(super) fn seconds(stays: &mut [Stay]) -> i64 {
-    stays.sort_unstable();
+/// Whole seconds of the union of `stays`, which come sorted; open ones do not count yet.
+pub(super) fn seconds(stays: impl Iterator<Item = Stay>) -> i64 {
     let mut total = 0;
     let mut covered_to = i64::MIN;
-    for stay in stays.iter() {
+    for stay in stays {
         let Some(leave) = stay.leave else { continue };
         let from = stay.join.max(covered_to);
         if leave > from {
@@ -123,7 +112,7 @@ pub(super) fn percent(part: i64, whole: i64) -> i32 {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{Mark, MarkKind, Stay, clip, percent, seconds, stays};
+    use super::{Mark, MarkKind, Stay, clip, each_stay, percent, seconds};
 
     fn marks(list: &[(i64, MarkKind)]) -> Vec<Mark> {
         let mut marks: Vec<_> = list
@@ -135,6 +124,12 @@ mod tests {
             .collect();
         marks.sort_unstable();
         marks
+    }
+
+    fn stays(marks: &[Mark]) -> Vec<Stay> {
+        let mut stays = Vec::new();
+        each_stay(marks, |stay| stays.push(stay));
+        stays
     }
 
     fn stay(join: i64, leave: i64) -> Stay {
@@ -239,7 +234,8 @@ mod tests {
             }
             let mut stays: Vec<_> = list.iter().map(|(join, length)| stay(join * 1000, (join + length) * 1000)).collect();
             let expected = covered.iter().filter(|second| **second).count();
-            prop_assert_eq!(seconds(&mut stays), i64::try_from(expected).expect("small"));
+            stays.sort_unstable();
+            prop_assert_eq!(seconds(stays.into_iter()), i64::try_from(expected).expect("small"));
         }
 
         /// Joins and leaves that take turns give back the stays they came from.

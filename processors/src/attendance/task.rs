@@ -18,10 +18,12 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::derive::{Role, Scene};
 use super::ownership::email_of;
-use super::peak::peak;
+use super::peak::Presence;
+use super::person::Person;
+use super::record::{attendance_row, occurrence_row};
 use super::roll::{Roll, role};
 use super::settings::AttendanceSettings;
-use super::stay::{Stay, clip, stays};
+use super::stay::{Stay, clip, each_stay};
 use super::timer::due;
 use crate::normalize::{Normalized, Normalizer};
 
@@ -72,6 +74,10 @@ impl Stage for Attendance {
 
     fn view(&self) -> View {
         View::Output(ZOOM_EVENTS.name)
+    }
+
+    fn state_version(&self) -> u32 {
+        2
     }
 
     fn task(&self, partition: u32) -> Box<dyn Task> {
@@ -193,30 +199,26 @@ impl AttendanceTask {
         self.rolls.values().map(Roll::weight).sum()
     }
 
-    /// Takes an event into the roll of its meeting. False where it is a duplicate.
+    /// Takes an event into the roll of its meeting; gives that back. None where it is a duplicate.
     fn take(
         &mut self,
         event: &ZoomEvent<'_>,
         state: &mut dyn StateView,
-    ) -> Result<bool, StateError> {
-        let settings = Arc::clone(&self.stage.settings);
-        let roll = self.roll(&event.meeting_id, state)?;
-        if !roll.admit(state, &settings, event)? {
-            return Ok(false);
+    ) -> Result<Option<&mut Roll>, StateError> {
+        let settings = &self.stage.settings;
+        let roll = find_roll(&mut self.rolls, &event.meeting_id, state, settings)?;
+        if !roll.admit(state, settings, event)? {
+            return Ok(None);
         }
         if !std::mem::replace(&mut roll.touched, true) {
             self.touched.push(event.meeting_id.to_string());
         }
         self.idle_until = None;
-        Ok(true)
+        Ok(Some(roll))
     }
 
     fn roll(&mut self, id: &str, state: &mut dyn StateView) -> Result<&mut Roll, StateError> {
-        if !self.rolls.contains_key(id) {
-            self.rolls
-                .insert(id.to_owned(), Roll::load(state, id, &self.stage.settings)?);
-        }
-        Ok(self.rolls.get_mut(id).expect("it was put there"))
+        find_roll(&mut self.rolls, id, state, &self.stage.settings)
     }
 
     /// Takes an event, and writes it to the canonical log where it is new.
@@ -225,12 +227,11 @@ impl AttendanceTask {
         event: &mut ZoomEvent<'_>,
         unit: &mut Unit<'_>,
     ) -> Result<bool, StateError> {
-        if !self.take(event, unit.state)? {
+        let Some(roll) = self.take(event, unit.state)? else {
             return Ok(false);
-        }
-        let facts = &mut self.roll(&event.meeting_id, unit.state)?.facts;
-        facts.sequence += 1;
-        event.sequence = facts.sequence;
+        };
+        roll.facts.sequence += 1;
+        event.sequence = roll.facts.sequence;
         let events = &mut self.events;
         unit.outputs.push(
             &self.stage.routes.events.topic,
@@ -277,64 +278,50 @@ impl AttendanceTask {
         roll.touched = false;
         self.count_peaks(roll, unit.state)?;
         self.write_occurrences(roll, unit);
-        let mut said = std::mem::take(&mut roll.said);
+        let said_rows = std::mem::take(&mut roll.said);
         let scene = Scene {
             id: &roll.id,
             facts: &roll.facts,
             views: &roll.views,
         };
-        for person_key in roll.people.changed() {
-            let Some(email) = email_of(person_key) else {
-                continue;
-            };
-            let Some(person) = roll.people.loaded(person_key) else {
-                continue;
-            };
-            for row in person.rows.iter().filter(|row| row.version != row.written) {
+        let route = &self.stage.routes.attendance;
+        roll.people.flush(unit.state, |person_key, person| {
+            let Person { facts, rows } = person;
+            for row in rows {
+                let said = row.said.take();
+                let written = std::mem::replace(&mut row.written, row.version);
+                let Some(email) = email_of(person_key).filter(|_| written != row.version) else {
+                    continue;
+                };
                 let output_key = key::join(email, &row.about);
-                let derived = scene
-                    .find(&row.about)
-                    .filter(|_| row.shown)
-                    .and_then(|about| scene.derive(person, about));
-                match derived {
-                    Some(derived) => {
-                        let value = super::record::attendance_row(&scene, email, row, &derived);
-                        let encoder = &mut self.attendance;
-                        self.stage.routes.attendance.push(
-                            unit.outputs,
-                            &output_key,
-                            Some(&mut |out| encoder.encode_into(&value, out)),
-                            [],
-                        );
-                    }
-                    None => {
-                        let taken_back = (person_key.clone(), row.about.clone());
-                        if let Some(value) = said.remove(&taken_back) {
-                            let mut value = |out: &mut Vec<u8>| out.extend_from_slice(&value);
-                            self.stage.routes.attendance.push(
-                                unit.outputs,
-                                &output_key,
-                                Some(&mut value),
-                                [],
-                            );
-                        }
-                        let version = row.version.to_string();
-                        let header = Header {
-                            name: TOMBSTONE_VERSION,
-                            value: version.as_bytes(),
-                        };
-                        self.stage.routes.attendance.push(
-                            unit.outputs,
-                            &output_key,
-                            None,
-                            [header],
-                        );
-                    }
+                let outputs = &mut *unit.outputs;
+                if let Some(encoded) = said.filter(|said| said.shows(row)) {
+                    let mut value = |out: &mut Vec<u8>| {
+                        out.extend_from_slice(&said_rows[encoded.place.clone()]);
+                    };
+                    route.push(outputs, &output_key, Some(&mut value), []);
+                } else if row.shown {
+                    let derived = scene
+                        .find(&row.about)
+                        .and_then(|about| scene.derive(facts, about))
+                        .expect("a row is shown where there is something to say");
+                    let value = attendance_row(&scene, email, row, &derived)?;
+                    let encoder = &mut self.attendance;
+                    let mut value = |out: &mut Vec<u8>| encoder.encode_into(&value, out);
+                    route.push(outputs, &output_key, Some(&mut value), []);
+                }
+                if !row.shown {
+                    let version = row.version.to_string();
+                    let header = Header {
+                        name: TOMBSTONE_VERSION,
+                        value: version.as_bytes(),
+                    };
+                    route.push(outputs, &output_key, None, [header]);
                 }
             }
-        }
-        roll.flush(unit.state);
-        Ok(())
+            Ok(())
+        })?;
+        roll.flush(unit.state)
     }
 
     fn count_peaks(&self, roll: &mut Roll, state: &mut dyn StateView) -> Result<(), StateError> {
@@ -342,31 +329,28 @@ impl AttendanceTask {
         if stale.is_empty() {
             return Ok(());
         }
-        roll.load_everybody(state)?;
+        roll.people.load_all(state)?;
+        let mut stays: Vec<Stay> = Vec::new();
         for place in stale {
-            let present = roll
-                .people
-                .iter()
-                .filter(|(key, person)| role(person, key, &self.stage.settings) != Role::Staff);
-            let stays = present.map(|(_, person)| {
-                let mut all: Vec<Stay> = Vec::new();
-                for seat in &person.seats {
+            let mut presence = Presence::default();
+            for (key, person) in roll.people.iter() {
+                if role(&person.facts, key, &self.stage.settings) == Role::Staff {
+                    continue;
+                }
+                stays.clear();
+                for seat in &person.facts.seats {
                     let session = seat.session as usize;
                     if let (Some(Some(of)), Some(Some((start, end)))) = (
                         roll.views.placed.get(session),
                         roll.views.spans.get(session),
                     ) && *of == place
                     {
-                        all.extend(
-                            stays(&seat.marks)
-                                .into_iter()
-                                .map(|stay| clip(stay, *start, *end)),
-                        );
+                        each_stay(&seat.marks, |stay| stays.push(clip(stay, *start, *end)));
                     }
                 }
-                all
-            });
-            let peak = Some(peak(stays));
+                presence.add(&mut stays);
+            }
+            let peak = Some(presence.peak());
             if std::mem::replace(&mut roll.facts.occurrences[place].peak, peak) != peak {
                 roll.facts_changed = true;
             }
@@ -385,9 +369,7 @@ impl AttendanceTask {
                 facts: &roll.facts,
                 views: &roll.views,
             };
-            let value = self
-                .occurrences
-                .encode(&super::record::occurrence_row(&scene, place));
+            let value = self.occurrences.encode(&occurrence_row(&scene, place));
             let print = xxh3_64(&value);
             let occurrence = &mut roll.facts.occurrences[place];
             if occurrence.written != print {
@@ -403,6 +385,19 @@ impl AttendanceTask {
             }
         }
     }
+}
+
+/// The roll of a meeting, from memory or from the state.
+fn find_roll<'r>(
+    rolls: &'r mut HashMap<String, Roll, RandomState>,
+    id: &str,
+    state: &mut dyn StateView,
+    settings: &AttendanceSettings,
+) -> Result<&'r mut Roll, StateError> {
+    if !rolls.contains_key(id) {
+        rolls.insert(id.to_owned(), Roll::load(state, id, settings)?);
+    }
+    Ok(rolls.get_mut(id).expect("it was put there"))
 }
 
 fn rejected(class: &'static str, message: &str) -> Outcome {
