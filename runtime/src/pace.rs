@@ -5,8 +5,15 @@ use std::time::{Duration, Instant};
 /// How units of work are cut.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct CommitPolicy {
+    /// How much longer than the last commit took a worker that has drained its input waits until the
+    /// next, within the two bounds below: so commits take no more than this share of its time, and a
+    /// trickle is committed every few milliseconds where a commit is cheap.
+    pub rest_per_commit: u32,
     /// Least time between two commits of a worker that has drained its input.
-    pub min_interval: Duration,
+    pub least_rest: Duration,
+    /// Most time between two commits of a worker that has drained its input and has something to
+    /// commit.
+    pub most_rest: Duration,
     /// Most time that a unit of work is open under backlog.
     pub max_interval: Duration,
     /// Most records of a unit of work; exceeded by one batch at most.
@@ -21,10 +28,13 @@ pub struct CommitPolicy {
 }
 
 impl Default for CommitPolicy {
-    /// When drained, at least 100 ms apart; under backlog at 50,000 records, 500 ms or 64 MiB.
+    /// When drained, three times as long after a commit as that took, 5 to 100 ms; under backlog at
+    /// 50,000 records, 500 ms or 64 MiB.
     fn default() -> Self {
         Self {
-            min_interval: Duration::from_millis(100),
+            rest_per_commit: 3,
+            least_rest: Duration::from_millis(5),
+            most_rest: Duration::from_millis(100),
             max_interval: Duration::from_millis(500),
             max_records: 50_000,
             max_output_bytes: 64 << 20,
@@ -44,6 +54,8 @@ pub(crate) struct Pace {
     records: usize,
     opened_at: Option<Instant>,
     committed_at: Option<Instant>,
+    /// How long after the last commit the next is due.
+    rest: Duration,
 }
 
 impl Pace {
@@ -53,6 +65,7 @@ impl Pace {
             records: 0,
             opened_at: None,
             committed_at: None,
+            rest: policy.most_rest,
         }
     }
 
@@ -62,11 +75,22 @@ impl Pace {
         self.opened_at.get_or_insert(now);
     }
 
-    /// The unit of work was committed or dropped.
-    pub(crate) fn closed(&mut self, now: Instant) {
+    /// The unit of work was committed, which began at `began`.
+    pub(crate) fn committed(&mut self, began: Instant, now: Instant) {
+        let rest = now.duration_since(began) * self.policy.rest_per_commit;
+        self.close(rest.max(self.policy.least_rest), now);
+    }
+
+    /// The unit of work was dropped. The next is not hurried: the log is in trouble, or sharing out.
+    pub(crate) fn dropped(&mut self, now: Instant) {
+        self.close(self.policy.most_rest, now);
+    }
+
+    fn close(&mut self, rest: Duration, now: Instant) {
         self.records = 0;
         self.opened_at = None;
         self.committed_at = Some(now);
+        self.rest = rest.min(self.policy.most_rest);
     }
 
     /// Whether a unit of work is open.
@@ -77,7 +101,7 @@ impl Pace {
     /// How long to wait for further records.
     pub(crate) fn wait(&self, now: Instant) -> Duration {
         if self.is_open() {
-            self.until_least_interval(now).min(IDLE_WAIT)
+            self.until_rested(now).min(IDLE_WAIT)
         } else {
             IDLE_WAIT
         }
@@ -94,7 +118,7 @@ impl Pace {
 
     /// Whether the unit of work is to be committed, as there is nothing more to read.
     pub(crate) fn is_due_when_drained(&self, now: Instant) -> bool {
-        self.is_open() && self.until_least_interval(now).is_zero()
+        self.is_open() && self.until_rested(now).is_zero()
     }
 
     /// Whether positions that moved without records are to be committed.
@@ -103,9 +127,9 @@ impl Pace {
             .is_none_or(|at| now.duration_since(at) >= self.policy.idle_interval)
     }
 
-    fn until_least_interval(&self, now: Instant) -> Duration {
+    fn until_rested(&self, now: Instant) -> Duration {
         self.committed_at.map_or(Duration::ZERO, |at| {
-            (at + self.policy.min_interval).saturating_duration_since(now)
+            (at + self.rest).saturating_duration_since(now)
         })
     }
 }
@@ -133,14 +157,42 @@ mod tests {
     }
 
     #[test]
-    fn commits_of_a_trickle_keep_their_distance() {
+    fn a_trickle_is_committed_as_often_as_commits_are_cheap() {
+        for (took, rest) in [
+            (0, 5),
+            (1, 5),
+            (2, 6),
+            (10, 30),
+            (33, 99),
+            (34, 100),
+            (5_000, 100),
+        ] {
+            let began = Instant::now();
+            let mut pace = Pace::new(CommitPolicy::default());
+            let end = began + took * MS;
+            pace.committed(began, end);
+            pace.added(1, end + MS);
+            assert_eq!(
+                pace.wait(end + MS),
+                (rest - 1) * MS,
+                "a commit of {took} ms"
+            );
+            assert!(!pace.is_due_when_drained(end + rest * MS - MS / 2));
+            assert!(pace.is_due_when_drained(end + rest * MS));
+        }
+    }
+
+    #[test]
+    fn a_unit_that_was_dropped_is_not_done_again_in_a_hurry() {
         let start = Instant::now();
         let mut pace = Pace::new(CommitPolicy::default());
-        pace.closed(start);
+        pace.committed(start, start + MS);
+        pace.added(1, start + 10 * MS);
+        pace.dropped(start + 20 * MS);
+        assert!(!pace.is_open());
         pace.added(1, start + 30 * MS);
-        assert_eq!(pace.wait(start + 30 * MS), 70 * MS);
-        assert!(!pace.is_due_when_drained(start + 99 * MS));
-        assert!(pace.is_due_when_drained(start + 100 * MS));
+        assert!(!pace.is_due_when_drained(start + 119 * MS));
+        assert!(pace.is_due_when_drained(start + 120 * MS));
         assert!(!pace.is_full(0, start + 529 * MS));
         assert!(pace.is_full(0, start + 530 * MS), "open for 500 ms");
     }
@@ -155,7 +207,7 @@ mod tests {
         assert!(pace.is_full(64 << 20, start));
         pace.added(1, start);
         assert!(pace.is_full(0, start));
-        pace.closed(start);
+        pace.committed(start, start);
         assert!(!pace.is_full(0, start));
         assert!(!pace.is_due_when_idle(start + 9_999 * MS));
         assert!(pace.is_due_when_idle(start + 10_000 * MS));

@@ -9,9 +9,10 @@
 //!   Only then does the store take the unit's writes, and that offset with them, in one write batch.
 //!   So a store is never ahead of the group's committed offset, and whoever finds it ahead knows that
 //!   the log was reset, and rebuilds.
-//! - A store has no write-ahead log, and one column family: what a crash leaves of it is the state
-//!   after one of its earlier commits, whole, with that commit's position. The forced flushes of
-//!   [`crate::FlushPolicy`] bound how much earlier.
+//! - A store has one column family, and a write-ahead log that is never synced: what a crash leaves of
+//!   it is the state after one of its earlier commits, whole, with that commit's position. A process
+//!   that was killed leaves its last one; after a stop of the machine the write-ahead log does not
+//!   count, and the forced flushes of [`crate::FlushPolicy`] bound how much earlier it is.
 //! - After a crash the store stands at `p` and the group at `c`, with `p <= c`. The records of the
 //!   input from `p` to `c` are taken again, their outputs dropped: tasks are pure functions of the
 //!   input and the state, and the outputs are in the log since the commit that made `c`. For a view
@@ -30,6 +31,7 @@
 //! Raising [`crate::Stage::state_version`] makes a new version rebuild the store, so that it never
 //! holds what a new version makes of records whose outputs are an old one's.
 
+mod opening;
 mod plan;
 
 use std::path::{Path, PathBuf};
@@ -40,6 +42,7 @@ use rollcall_eventlog::{
     EventLog, LogError, Offsets, Reader, RecordBatch, RecordBatchBuilder, TopicPartition,
 };
 
+use self::opening::Opening;
 use self::plan::{Known, Plan, Reason, plan};
 use crate::clock::Clock;
 use crate::metric;
@@ -52,6 +55,8 @@ use crate::{RuntimeError, TopicSettings};
 const READ_WAIT: Duration = Duration::from_millis(50);
 /// How long a store may stay with the task that had it before.
 const HAND_OVER: Duration = Duration::from_secs(60);
+/// How long a step waits for a store that is being opened.
+const OPEN_WAIT: Duration = Duration::from_millis(1);
 const LOG_EVERY: Duration = Duration::from_secs(5);
 
 /// Where stores are, and what they may use.
@@ -97,13 +102,16 @@ pub(crate) struct Recovery {
     began: Instant,
     logged: Instant,
     restored: u64,
+    opening: Option<Opening>,
     reading: Option<Reading>,
 }
 
 /// A store that is being read into.
 struct Reading {
     task: StatefulTask,
-    reader: Box<dyn Reader>,
+    /// Made when there is something to read: a reader of a cluster is a client of its own.
+    reader: Option<Box<dyn Reader>>,
+    partition: TopicPartition,
     from: From,
     position: i64,
     end: i64,
@@ -131,6 +139,7 @@ impl Recovery {
             began: now,
             logged: now,
             restored: 0,
+            opening: None,
             reading: None,
         }
     }
@@ -204,10 +213,27 @@ impl Recovery {
         ))))
     }
 
-    /// Opens the store and begins to read what it needs. None where another task still has the store.
-    fn open(&self, with: &Recoverer) -> Result<Option<Reading>, RuntimeError> {
+    /// Opens the store and begins to read what it needs. None where that is under way, or another task
+    /// still has the store.
+    fn open(&mut self, with: &Recoverer) -> Result<Option<Reading>, RuntimeError> {
         let stage = with.stage.name();
         let state = |source| RuntimeError::State { stage, source };
+        let path = with
+            .state
+            .folder
+            .join(stage)
+            .join(self.partition.partition.to_string());
+        let Some(opening) = self.opening.take() else {
+            crash_point!(BEFORE_OPEN);
+            self.opening = Some(Opening::begin(&path, &with.state).map_err(state)?);
+            return Ok(None);
+        };
+        if !opening.is_done() {
+            std::thread::sleep(OPEN_WAIT);
+            self.opening = Some(opening);
+            return Ok(None);
+        }
+        let opened = opening.done();
         let input = with.log.offsets(&self.partition)?;
         let target = self.target(with, input)?;
         let view = match with.stage.view() {
@@ -217,10 +243,6 @@ impl Recovery {
                 self.partition.partition,
             )),
         };
-        let view_offsets = view
-            .as_ref()
-            .map(|view| with.log.offsets(view))
-            .transpose()?;
         let source = Source {
             state_version: with.stage.state_version(),
             name: format!(
@@ -231,11 +253,10 @@ impl Recovery {
             )
             .into(),
         };
-        let path = with
-            .state
-            .folder
-            .join(stage)
-            .join(self.partition.partition.to_string());
+        let view_offsets = view
+            .as_ref()
+            .map(|view| with.log.offsets(view))
+            .transpose()?;
         let known = Known {
             target,
             input_start: input.start,
@@ -245,8 +266,7 @@ impl Recovery {
             now_ms: with.clock.now_ms(),
             longest_away_ms: with.topics.tombstone_retention_ms / 2,
         };
-        crash_point!(BEFORE_OPEN);
-        let (mut store, plan) = match Store::open(&path, &with.state.memory, with.state.flush) {
+        let (mut store, plan) = match opened {
             Ok(store) => {
                 let plan = if store.is_new().map_err(state)? {
                     Plan::Rebuild(Reason::New)
@@ -313,11 +333,11 @@ impl Recovery {
             target,
             "recovering"
         );
-        let reader = with.log.reader(&[(partition, position)])?;
         let task = StatefulTask::new(with.stage.task(self.partition.partition), store, source);
         Ok(Some(Reading {
             task,
-            reader,
+            reader: None,
+            partition,
             from,
             position,
             end,
@@ -351,7 +371,14 @@ impl Reading {
     fn advance(&mut self, with: &Recoverer) -> Result<u64, RuntimeError> {
         crash_point!(BEFORE_READING);
         let to_go = usize::try_from(self.end - self.position).unwrap_or(usize::MAX);
-        let Some(batch) = self.reader.poll(with.batch_records.min(to_go), READ_WAIT)? else {
+        let reader = match &mut self.reader {
+            Some(reader) => reader,
+            None => {
+                let from = [(self.partition.clone(), self.position)];
+                self.reader.insert(with.log.reader(&from)?)
+            }
+        };
+        let Some(batch) = reader.poll(with.batch_records.min(to_go), READ_WAIT)? else {
             return Ok(0);
         };
         let batch = if self.from == From::Output {

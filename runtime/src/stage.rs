@@ -150,6 +150,14 @@ pub enum StateError {
         /// What it says.
         source: rocksdb::Error,
     },
+    /// The store's folder cannot be made or read.
+    #[error("the folder of a state store, {path}: {source}")]
+    Folder {
+        /// The folder.
+        path: std::path::PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
     /// A value that this version cannot read.
     #[error(
         "a state value cannot be read ({reason}): delete the stage's folder below state/, it is rebuilt from the log"

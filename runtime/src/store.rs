@@ -1,16 +1,20 @@
 //! The RocksDB store of one task.
 //!
-//! One column family, so that what is flushed is always a prefix of what was committed; no
-//! write-ahead log, because the log itself is one (see [`crate::recovery`]). Under the empty key,
-//! which no task may use, stands the store's [`Stamp`]; it is written in the batch of every commit.
+//! One column family, so that what is left after a crash is always a prefix of what was committed. Its
+//! write-ahead log is never synced, because the log itself is one (see [`crate::recovery`]): it spares
+//! a process that was killed most of reading again, and is dropped where the machine stopped (see
+//! `boot.rs`). Under the empty key, which no task may use, stands the store's [`Stamp`]; it is written
+//! in the batch of every commit.
+
+mod boot;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType, ErrorKind,
-    FlushOptions, LogLevel, Options, ReadOptions, WriteBatch, WriteBufferManager,
+    BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode,
+    ErrorKind, FlushOptions, LogLevel, Options, ReadOptions, WriteBatch, WriteBufferManager,
 };
 
 use crate::StateError;
@@ -65,7 +69,7 @@ impl std::fmt::Debug for StateMemory {
 }
 
 /// When a store is flushed to disk, beside when its memory is full: what was applied since is read
-/// from the log again after a crash.
+/// from the log again where the machine stopped.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct FlushPolicy {
     /// Records applied since the last flush.
@@ -173,6 +177,12 @@ impl Store {
         memory: &StateMemory,
         flush: FlushPolicy,
     ) -> Result<Self, OpenError> {
+        boot::drop_write_ahead_log_of_an_earlier_run(path).map_err(|source| {
+            OpenError::Failed(StateError::Folder {
+                path: path.to_owned(),
+                source,
+            })
+        })?;
         let options = options(memory);
         let family = ColumnFamilyDescriptor::new(COLUMN_FAMILY, options.clone());
         let db = DB::open_cf_descriptors(&options, path, [family]).map_err(|source| {
@@ -269,9 +279,7 @@ impl Store {
             }
         }
         batch.put(STAMP_KEY, stamp.encode());
-        self.db
-            .write_without_wal(batch)
-            .map_err(|source| self.error(source))?;
+        self.db.write(batch).map_err(|source| self.error(source))?;
         crash_point!(AFTER_STORE);
         overlay.clear();
         self.unflushed += records;
@@ -337,6 +345,8 @@ fn options(memory: &StateMemory) -> Options {
     options.set_level_compaction_dynamic_level_bytes(true);
     options.set_max_background_jobs(2);
     options.set_bytes_per_sync(1 << 20);
+    // A torn end was not committed to the store; what comes before it was.
+    options.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
     options.set_skip_stats_update_on_db_open(true);
     options.set_stats_dump_period_sec(0);
     options.set_keep_log_file_num(2);
@@ -356,6 +366,7 @@ fn successor(prefix: &[u8]) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::{FlushPolicy, OpenError, Position, Stamp, StateMemory, Store, successor};
+    use crate::overlay::Overlay;
 
     #[test]
     fn a_stamp_comes_back_as_it_was_written() {
@@ -377,6 +388,59 @@ mod tests {
             );
             assert_eq!(Stamp::decode(&bytes[..12]), None);
         }
+    }
+
+    /// The position of a store that was opened again in `folder`.
+    fn reopened(folder: &std::path::Path) -> Option<Position> {
+        let memory = StateMemory::new(8 << 20);
+        let store = Store::open(folder, &memory, FlushPolicy::default()).unwrap();
+        store.stamp().unwrap().map(|stamp| stamp.position)
+    }
+
+    /// What is left of a store that was flushed at 1 and is at 3 when its process is killed.
+    #[test]
+    fn a_killed_process_leaves_all_and_a_stopped_machine_what_was_flushed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("0");
+        let at = |position| Stamp {
+            state_version: 1,
+            position: Position::Input(position),
+            committed_at_ms: 0,
+            source: "s".into(),
+        };
+        let memory = StateMemory::new(8 << 20);
+        let mut store = Store::open(&path, &memory, FlushPolicy::default()).unwrap();
+        for position in 1..=3 {
+            let mut overlay = Overlay::default();
+            overlay.set(b"key", Some(position.to_string().into_bytes()));
+            store.commit(&mut overlay, &at(position), 1).unwrap();
+            if position == 1 {
+                store.flush(true).unwrap();
+            }
+        }
+        let copy = |name: &str, leave_out: Option<&str>, cut: u64| {
+            let copy = folder.path().join(name);
+            std::fs::create_dir(&copy).unwrap();
+            for entry in std::fs::read_dir(&path).unwrap() {
+                let file = entry.unwrap().path();
+                let name = file.file_name().unwrap().to_str().unwrap();
+                if leave_out == Some(name) {
+                    continue;
+                }
+                let copied = copy.join(name);
+                let bytes = std::fs::copy(&file, &copied).unwrap();
+                if name.ends_with(".log") && bytes > 0 {
+                    let file = std::fs::File::options().write(true).open(copied).unwrap();
+                    file.set_len(bytes - cut).unwrap();
+                }
+            }
+            copy
+        };
+        assert_eq!(reopened(&copy("killed", None, 0)), Some(Position::Input(3)));
+        assert_eq!(reopened(&copy("torn", None, 1)), Some(Position::Input(2)));
+        let stopped = copy("stopped", Some("BOOT"), 0);
+        assert_eq!(reopened(&stopped), Some(Position::Input(1)));
+        assert_eq!(reopened(&stopped), Some(Position::Input(1)));
     }
 
     #[test]

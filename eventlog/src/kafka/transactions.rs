@@ -21,6 +21,10 @@ use super::partitions;
 /// Pause between tries of a call that may succeed.
 const RETRY_PAUSE: Duration = Duration::from_millis(50);
 
+/// How long the cluster is given to abort what a predecessor left open, before it is asked again.
+/// librdkafka itself asks again after half a second only, or at once when it is called anew.
+const TAKE_OVER_TRY: Duration = Duration::from_millis(50);
+
 /// How far a commit has come. A process that ends at any of them leaves nothing of the unit, but at
 /// the last: then all of it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -107,7 +111,10 @@ impl Transactions {
             .map_err(|error| failed(error.into()))?;
         let patience = config.transaction_timeout;
         retry(Instant::now() + patience, |left| {
-            producer.init_transactions(left)
+            let Timeout::After(left) = left else {
+                return producer.init_transactions(left);
+            };
+            producer.init_transactions(left.min(TAKE_OVER_TRY))
         })
         .map_err(failed)?;
         Ok(Self {

@@ -57,11 +57,20 @@ struct OpenUnit {
 }
 
 impl OpenUnit {
-    fn close(&mut self) {
+    fn committed(&mut self, began: Instant) {
+        self.clear();
+        self.pace.committed(began, Instant::now());
+    }
+
+    fn dropped(&mut self) {
+        self.clear();
+        self.pace.dropped(Instant::now());
+    }
+
+    fn clear(&mut self) {
         self.work.outputs.clear();
         self.work.offsets.clear();
         self.tally.clear();
-        self.pace.closed(Instant::now());
     }
 }
 
@@ -349,7 +358,7 @@ impl<'a> Session<'a> {
                     self.open.work.outputs.len(),
                     began.elapsed(),
                 );
-                self.open.close();
+                self.open.committed(began);
                 crash_point!(AFTER_UNIT);
                 Ok(Next::InThisSession)
             }
@@ -372,7 +381,7 @@ impl<'a> Session<'a> {
             }
             Err(CommitError::Unclear { reason }) => {
                 metric::not_committed(stage, "unclear");
-                self.open.close();
+                self.open.dropped();
                 for task in self.running.values_mut() {
                     task.abort();
                 }
@@ -380,7 +389,7 @@ impl<'a> Session<'a> {
             }
             Err(source @ CommitError::Fenced { .. }) => {
                 metric::not_committed(stage, "fenced");
-                self.open.close();
+                self.open.dropped();
                 for task in self.running.values_mut() {
                     task.abort();
                 }
@@ -395,7 +404,7 @@ impl<'a> Session<'a> {
 
     /// Drops the unit of work, and goes back to where it began in all partitions but `gone`.
     fn abort(&mut self, gone: &[TopicPartition]) -> Result<(), RuntimeError> {
-        self.open.close();
+        self.open.dropped();
         let mut back = Vec::new();
         for task in self.running.values_mut().filter(|task| task.has_moved()) {
             let committed = task.abort();

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -46,6 +47,7 @@ pub(crate) enum Fault {
 pub(crate) struct Disk {
     pub(crate) folder: PathBuf,
     killed: Mutex<bool>,
+    kills: AtomicUsize,
     commits: Mutex<VecDeque<Fault>>,
     reads: Mutex<VecDeque<usize>>,
 }
@@ -55,6 +57,7 @@ impl Disk {
         Self {
             folder,
             killed: Mutex::new(false),
+            kills: AtomicUsize::new(0),
             commits: Mutex::new(faults.commits.iter().copied().collect()),
             reads: Mutex::new(faults.reads.iter().copied().collect()),
         }
@@ -73,12 +76,16 @@ impl Disk {
         }
     }
 
-    /// Keeps the files as they are now, beside the folder.
+    /// Keeps the files as they are now, beside the folder. Every other time the machine stops too:
+    /// what stores had not flushed does not count then.
     fn kill(&self) {
         let mut killed = self.killed.lock().unwrap();
         if !*killed {
             *killed = true;
             copy(&self.folder, &self.kept());
+            if self.kills.fetch_add(1, Ordering::Relaxed) % 2 == 1 {
+                forget_runs_of_the_machine(&self.kept());
+            }
         }
     }
 
@@ -99,6 +106,18 @@ impl Disk {
 
     fn kept(&self) -> PathBuf {
         self.folder.with_extension("kept")
+    }
+}
+
+/// Makes the stores below `folder` take this run of the machine for another than that which wrote them.
+fn forget_runs_of_the_machine(folder: &Path) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            forget_runs_of_the_machine(&path);
+        } else if path.ends_with("BOOT") {
+            std::fs::remove_file(path).unwrap();
+        }
     }
 }
 

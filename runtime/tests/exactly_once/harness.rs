@@ -143,7 +143,7 @@ pub(crate) fn config(folder: &Path, stage: &'static str, instance: &str, cut: Cu
             },
         },
         commit: CommitPolicy {
-            min_interval: Duration::ZERO,
+            most_rest: Duration::ZERO,
             max_records: cut.unit_records,
             batch_records: cut.batch_records,
             ..CommitPolicy::default()

@@ -364,9 +364,10 @@ fn a_worker_that_is_fenced_again_and_again_stops() {
 fn a_worker_whose_place_was_taken_leaves_no_trace() {
     let log = memory_log(false);
     let folder = tempfile::tempdir().unwrap();
-    let start = |state: &str, min_interval| {
+    let start = |state: &str, rest| {
         let mut config = config(&folder.path().join(state), "count", "one name", CUT);
-        config.commit.min_interval = min_interval;
+        config.commit.least_rest = rest;
+        config.commit.most_rest = rest;
         config.commit.max_interval = Duration::MAX;
         let (log, shutdown) = (log.clone(), Shutdown::default());
         let handle = shutdown.clone();

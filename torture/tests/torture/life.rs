@@ -70,7 +70,7 @@ impl Cut {
 
     pub(crate) fn commit(&self) -> CommitPolicy {
         CommitPolicy {
-            min_interval: Duration::ZERO,
+            most_rest: Duration::ZERO,
             max_interval: Duration::MAX,
             max_records: self.unit_records,
             batch_records: self.batch_records,
