@@ -5,6 +5,7 @@
 //! here and nowhere else. The `.avsc` files in `avsc/` are the truth; the Rust types are checked
 //! against them, and both against every version that was ever published (`recorded/`).
 
+pub mod avro;
 pub mod catalogue;
 pub mod email;
 pub mod key;

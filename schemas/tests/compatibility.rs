@@ -65,8 +65,8 @@ fn the_current_schema_is_the_last_recorded_one() {
             .expect("at least one version is recorded");
         assert!(
             text == record.text(),
-            "avsc/{name}.avsc is not {}: record it as the next version, and add the former to the \
-             older ones in wire.rs",
+            "avsc/{name}.avsc is not {}: record it as the next version, and add its id to the \
+             record type's in wire.rs",
             path.display(),
             name = record.name(),
         );

@@ -21,6 +21,7 @@ use rollcall_processors::attendance::{Attendance, AttendanceSettings, NoShowProo
 use rollcall_processors::engagement::Engagement;
 use rollcall_processors::normalize::{Normalized, Normalizer};
 use rollcall_runtime::{Stage, TopicSettings, Unit};
+use rollcall_schemas::avro::Encode;
 use rollcall_schemas::catalogue::{
     ENGAGEMENT_ATTENDANCE, ENGAGEMENT_CONTACTS, ZOOM_EVENTS, ZOOM_RAW,
 };
@@ -366,7 +367,7 @@ fn run_stage(
 }
 
 /// CPU time of encoding all records of a topic again.
-fn encode_time<'k, T: Serialize + 'k>(
+fn encode_time<'k, T: Encode + 'k>(
     kept: &'k Kept,
     topic: &str,
     schema: &'static RecordSchema,

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Text;
+use crate::avro::record;
 
 /// What happens once to a person. Topic engagement.activities; key: activity id. The header contact-version names the contact's version that it came with.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
@@ -55,3 +56,5 @@ pub struct Activity<'a> {
     #[serde(default, borrow)]
     pub recording_url: Option<Text<'a>>,
 }
+
+record!(Activity<'a>: id, email, kind, at, occurrence, meeting_id, session_uuid, webinar, topic, scheduled_start, time_zone, seconds, share, join_url, registration_source, recording_url);

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::Text;
+use crate::avro::{record, symbols};
 
 /// One person and one occurrence, or one person and a series. Topic engagement.attendance; key: email, a space, occurrence.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
@@ -234,3 +235,17 @@ pub enum AttendanceStatus {
     /// `cancelled`.
     Cancelled,
 }
+
+record!(AttendanceRow<'a>: email, occurrence, version, series, account_id, meeting_id, session_uuid, webinar, topic, host_email, time_zone, status, phase, state, corrected, scheduled_start, scheduled_minutes, started_at, ended_at, occurrence_seconds, registrant_id, registered_at, registration_source, first_name, last_name, display_name, join_url, fields, custom_questions, first_join, last_leave, seconds, share, segments, recording_url, milestones);
+
+record!(Segment<'a>: join, leave, session_uuid);
+
+record!(Milestone<'a>: id, kind, at, seconds, share, url);
+
+symbols!(AttendanceStatus: Unknown, Pending, Denied, Registered, Attended, NoShow, Unverified, Cancelled);
+
+symbols!(Phase: Unknown, Upcoming, Running, Ended, NotHeld);
+
+symbols!(RowState: Unknown, Provisional, Final);
+
+symbols!(MilestoneKind: Unknown, Registered, Cancelled, Started, Ended, Attended, NoShow, RecordingReady);

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::Text;
+use crate::avro::record;
 
 /// One aggregate a person. Topic engagement.contacts; key: email.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
@@ -117,3 +118,9 @@ pub struct LastOccurrence<'a> {
     #[serde(default, borrow)]
     pub registration_source: Option<Text<'a>>,
 }
+
+record!(Contact<'a>: email, version, first_name, last_name, name, fields, custom_questions, last, next, webinars_registered, webinars_attended, meetings_attended, no_shows, total_seconds, average_share, first_seen, last_registered_at, last_registered_time_zone, last_attended_at, last_attended_time_zone, recording_url, score);
+
+record!(LastOccurrence<'a>: occurrence, webinar_title, attendance_status, join_time, time_zone, duration, share, registration_source);
+
+record!(NextOccurrence<'a>: occurrence, title, start, time_zone, join_url);

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Text;
+use crate::avro::{record, symbols};
 
 /// What the sink did to Brevo, from intent to answer. Topic brevo.deliveries; key: email, a space, and the effect id.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
@@ -85,3 +86,9 @@ pub enum Effect {
     /// `list_addition`.
     ListAddition,
 }
+
+record!(Delivery<'a>: email, effect_id, effect, state, attempts, intended_at, updated_at, activity_id, occurrence, contact_version, list_id, digest, http_status, reason);
+
+symbols!(Effect: Unknown, ContactUpsert, Event, ListAddition);
+
+symbols!(DeliveryState: Unknown, Intended, Confirmed, Skipped, UnknownOutcome, Failed);

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Text;
+use crate::avro::record;
 
 /// One holding of a meeting or webinar. Topic engagement.occurrences; key: meeting id, a space, occurrence.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
@@ -94,3 +95,9 @@ pub struct Session<'a> {
     #[serde(default)]
     pub ended_at: Option<i64>,
 }
+
+record!(OccurrenceRow<'a>: occurrence, account_id, meeting_id, webinar, topic, host_email, time_zone, phase, state, scheduled_start, scheduled_minutes, started_at, ended_at, occurrence_seconds, sessions, registered, attended, no_shows, guests, staff, peak, recordings);
+
+record!(Session<'a>: uuid, started_at, ended_at);
+
+record!(RecordingLink<'a>: url, completed_at, transcript);

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Text;
+use crate::avro::{record, symbols};
 
 /// What came in, in order of arrival: one flat record, whose kind says which group is set. Topic zoom.raw.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
@@ -58,3 +59,11 @@ pub enum RawKind {
     /// `tick`.
     Tick,
 }
+
+record!(RawRecord<'a>: kind, received_at, account_id, meeting_id, webhook, tick);
+
+record!(WebhookDelivery<'a>: request_id, body);
+
+record!(Tick: at);
+
+symbols!(RawKind: Unknown, Webhook, Tick);

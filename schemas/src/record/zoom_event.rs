@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::Text;
+use crate::avro::{record, symbols};
 
 /// The canonical log of what happened in Zoom: typed, de-duplicated, without tokens, passcodes and network addresses. Topic zoom.events.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
@@ -248,3 +249,19 @@ pub enum EventKind {
     /// `clock`.
     Clock,
 }
+
+record!(ZoomEvent<'a>: event_id, kind, webinar, account_id, meeting_id, sequence, occurred_at, received_at, session_uuid, host_id, host_email, topic, meeting_type, start_time, duration_minutes, time_zone, ended, schedule, participant, registrant, recording);
+
+record!(SessionEnd: end_time, practice_session);
+
+record!(Schedule<'a>: occurrences, registration_type);
+
+record!(ScheduledOccurrence<'a>: occurrence_id, start_time, duration_minutes, deleted);
+
+record!(Participant<'a>: user_id, participant_uuid, registrant_id, participant_user_id, email, display_name, at, leave_reason, parent_user_id, bound_user_id);
+
+record!(Registrant<'a>: id, email, first_name, last_name, status, join_url, tracking_source, fields, custom_questions);
+
+record!(Recording<'a>: share_url, recording_start, recording_end, files, transcript);
+
+symbols!(EventKind: Unknown, Created, Updated, Deleted, Started, Ended, RegistrationCreated, RegistrationApproved, RegistrationCancelled, RegistrationDenied, ParticipantJoined, ParticipantLeft, WaitingRoomJoined, WaitingRoomLeft, WaitingRoomPut, ParticipantAdmitted, BreakoutJoined, BreakoutLeft, PhoneBound, RoleChanged, RecordingCompleted, TranscriptCompleted, Clock);

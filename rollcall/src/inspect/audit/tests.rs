@@ -391,7 +391,7 @@ fn finds(break_it: impl FnOnce(&Line), faults: &[(&str, &str)]) {
     assert_eq!(found, [], "and nothing else is wrong");
 }
 
-fn put<T: serde::Serialize>(
+fn put<T: rollcall_schemas::avro::Encode>(
     line: &Line,
     topic: &Topic,
     schema: &'static RecordSchema,
