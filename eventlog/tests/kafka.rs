@@ -387,6 +387,39 @@ fn a_partition_that_was_never_started_can_be_taken_away() {
     first.leave();
 }
 
+/// Leaving is not to wait for the session to end, nor to hang.
+#[test]
+fn a_member_can_leave_at_every_point_of_a_rebalance() {
+    let log = open_or_skip!();
+    let (topic, group) = (topic(&log, "leaving", 2), unique("group"));
+
+    join(&log, &group, &topic, "not polled").leave();
+
+    let mut unanswered = join(&log, &group, &topic, "assigned");
+    let all: BTreeSet<_> = assigned(&mut *unanswered)
+        .into_iter()
+        .map(|(partition, _)| partition)
+        .collect();
+    unanswered.leave();
+
+    let mut first = join(&log, &group, &topic, "revoking");
+    assert_eq!(started(&mut *first), all);
+    let mut second = join(&log, &group, &topic, "two");
+    let revoked = revoked(&mut *first, &mut *second);
+    assert_eq!(revoked.len(), 1);
+    first.leave();
+    let mut got = BTreeSet::new();
+    while got.len() < 2 {
+        got.extend(started(&mut *second));
+    }
+    assert_eq!(got, all);
+
+    // This one goes while the group shares out anew because another came.
+    let third = join(&log, &group, &topic, "three");
+    second.leave();
+    third.leave();
+}
+
 #[test]
 fn of_two_of_one_name_the_older_is_fenced() {
     let log = open_or_skip!();

@@ -39,6 +39,8 @@ pub(super) struct KafkaMember {
     unstarted: HashSet<TopicPartition>,
     /// What [`Polled::Revoking`] named, and which of it was not released yet.
     revoking: Option<Revocation>,
+    /// Whether librdkafka refused an answer, and so may still wait for one.
+    refused: bool,
     /// Whether the group has given up on this member, and not taken it back since.
     out_of_group: bool,
     /// Why this member is of no more use.
@@ -80,6 +82,7 @@ impl KafkaMember {
             lag,
             unstarted: HashSet::new(),
             revoking: None,
+            refused: false,
             out_of_group: false,
             ended: None,
         })
@@ -331,16 +334,28 @@ impl Member for KafkaMember {
     }
 
     fn leave(mut self: Box<Self>) {
+        // librdkafka leaves only once it has an answer to what it called back last: without, it waits
+        // for one until the session times out, and closing waits for ever.
+        let mut answered = if self.revoking.is_some() {
+            self.give_up_revoked()
+        } else if self.unstarted.is_empty() {
+            Ok(())
+        } else {
+            self.answer(|consumer| consumer.incremental_assign(&TopicPartitionList::new()))
+        };
         // Closing alone makes no static member leave.
         self.consumer.unsubscribe();
         let deadline = Instant::now() + LEAVE_PATIENCE;
-        let mut answered = Ok(());
         while answered.is_ok() && Instant::now() < deadline {
             let _ = self.consumer.poll(Duration::from_millis(20));
             while let Some(rebalance) = self.consumer.context().next_rebalance() {
                 answered = match rebalance {
-                    Rebalance::Assign(_) => self
-                        .answer(|consumer| consumer.incremental_assign(&TopicPartitionList::new())),
+                    Rebalance::Assign(partitions) => {
+                        self.unstarted.extend(partitions);
+                        self.answer(|consumer| {
+                            consumer.incremental_assign(&TopicPartitionList::new())
+                        })
+                    }
                     Rebalance::Revoke(partitions) | Rebalance::Lose(partitions) => {
                         self.give_up(&partitions)
                     }
@@ -369,6 +384,7 @@ impl Drop for KafkaMember {
         self.consumer.context().abandon();
         let pending = self.consumer.context().has_rebalance()
             || self.revoking.is_some()
+            || self.refused
             || !self.unstarted.is_empty();
         if pending {
             let _ = self

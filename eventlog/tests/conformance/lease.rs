@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use rollcall_eventlog::{EventLog, Member, Polled};
+use rollcall_eventlog::{CommitError, EventLog, Member, Polled};
 
 use crate::harness::{
-    Engine, POLL, assigned, committed, join, partition, started, topic, unique, unit, values,
+    Engine, POLL, assigned, committed, eventually, join, partition, started, topic, unique, unit,
+    values,
 };
 
 /// Two that want the lease, the first of which has it.
@@ -22,9 +23,16 @@ fn contest(log: &dyn EventLog, group: &str, leases: &Arc<str>) -> [Box<dyn Membe
             matches!(active.poll(10, POLL).unwrap(), Polled::Idle),
             "round {round}"
         );
-        active
-            .commit(&unit(&[], &[(partition(leases, 0), 0)]))
-            .unwrap();
+        // While the standby joins, the generation that a commit names may be over.
+        eventually("a commit of the active one", || {
+            match active.commit(&unit(&[], &[(partition(leases, 0), 0)])) {
+                Err(CommitError::Aborted { .. }) => {
+                    assert!(matches!(active.poll(10, POLL).unwrap(), Polled::Idle));
+                    None
+                }
+                committed => Some(committed.unwrap()),
+            }
+        });
     }
     [active, standby]
 }

@@ -31,30 +31,42 @@ pub(crate) fn records(log: &dyn EventLog, topic: &str) -> Records {
         .partitions(topic)
         .expect("the log answers")
         .expect("the topic exists");
+    // One reader for all: opening one on Kafka takes longer than reading what is there.
+    let mut ends = BTreeMap::new();
+    let mut from = Vec::new();
     for partition in 0..partitions {
         let at = TopicPartition::new(topic, partition);
         let offsets = log.offsets(&at).expect("the log answers");
-        let mut position = offsets.start;
-        if position >= offsets.end {
-            continue;
+        if offsets.start < offsets.end {
+            ends.insert(partition, offsets.end);
+            from.push((at, offsets.start));
         }
-        let mut reader = log.reader(&[(at, position)]).expect("a reader");
-        while position < offsets.end {
-            let Some(batch) = reader
-                .poll(10_000, Duration::from_secs(30))
-                .expect("the log can be read")
-            else {
-                panic!("{topic} answers nothing at {position} of {}", offsets.end);
-            };
-            position = batch.next_offset();
-            records.extend(batch.iter().map(|record| {
-                (
-                    partition,
-                    record.key.expect("every record has a key").to_vec(),
-                    record.value.map(<[u8]>::to_vec),
-                )
-            }));
+    }
+    if from.is_empty() {
+        return records;
+    }
+    let mut reader = log.reader(&from).expect("a reader");
+    while !ends.is_empty() {
+        let Some(batch) = reader
+            .poll(10_000, Duration::from_secs(30))
+            .expect("the log can be read")
+        else {
+            panic!("{topic} answers nothing before {ends:?}");
+        };
+        let partition = batch.partition().partition;
+        if ends
+            .get(&partition)
+            .is_some_and(|end| batch.next_offset() >= *end)
+        {
+            ends.remove(&partition);
         }
+        records.extend(batch.iter().map(|record| {
+            (
+                partition,
+                record.key.expect("every record has a key").to_vec(),
+                record.value.map(<[u8]>::to_vec),
+            )
+        }));
     }
     records
 }

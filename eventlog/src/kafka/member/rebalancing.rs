@@ -132,6 +132,8 @@ impl KafkaMember {
         &mut self,
         call: impl FnOnce(&BaseConsumer<Membership>) -> KafkaResult<()>,
     ) -> Result<(), LogError> {
-        call(&self.consumer).map_err(|error| self.failed(error, "changing the assignment"))
+        let answered = call(&self.consumer);
+        self.refused = answered.is_err();
+        answered.map_err(|error| self.failed(error, "changing the assignment"))
     }
 }
