@@ -17,6 +17,7 @@
 mod activity;
 mod contact;
 mod contribution;
+mod form;
 mod person;
 mod task;
 
@@ -64,6 +65,10 @@ impl Stage for Engagement {
 
     fn view(&self) -> View {
         View::Input
+    }
+
+    fn state_version(&self) -> u32 {
+        2
     }
 
     fn task(&self, _: u32) -> Box<dyn Task> {

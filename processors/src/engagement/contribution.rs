@@ -1,90 +1,102 @@
 //! What one row contributes to its person's contact.
+//!
+//! In three parts: the facts, numbers that are gone through of all rows with each change of one; the
+//! words, which are looked at where the facts choose the row; and the form, which a person fills in
+//! alike again and again, and which is kept once for all rows that have it.
+
+use std::collections::BTreeMap;
 
 use rollcall_schemas::Text;
-use rollcall_schemas::record::{AttendanceRow, AttendanceStatus, MilestoneKind, Phase};
+use rollcall_schemas::record::{AttendanceRow, AttendanceStatus, Milestone, MilestoneKind, Phase};
 use serde::{Deserialize, Serialize};
 
-/// The part of a row that a contact is made of, as it is kept in the store.
-///
-/// Compact, because a person's contributions are read and written together with each change of one.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Contribution<'a> {
+use super::form::FormId;
+
+/// What of a row decides.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Facts {
     pub(super) webinar: bool,
     pub(super) status: AttendanceStatus,
     pub(super) phase: Phase,
-    #[serde(borrow)]
-    pub(super) topic: Option<Text<'a>>,
-    #[serde(borrow)]
-    pub(super) time_zone: Option<Text<'a>>,
     pub(super) scheduled_start: Option<i64>,
     pub(super) ended_at: Option<i64>,
     pub(super) first_join: Option<i64>,
     pub(super) seconds: i64,
     pub(super) share: Option<i32>,
-    #[serde(borrow)]
-    pub(super) join_url: Option<Text<'a>>,
-    #[serde(borrow)]
-    pub(super) registration_source: Option<Text<'a>>,
-    #[serde(borrow)]
-    pub(super) display_name: Option<Text<'a>>,
     /// Least of the times at which a registration was approved and of the first join.
     pub(super) first_seen: Option<i64>,
-    #[serde(borrow)]
-    pub(super) registration: Option<Registration<'a>>,
-    #[serde(borrow)]
-    pub(super) recording: Option<ReadyRecording<'a>>,
+    pub(super) registration: Option<Registration>,
+    /// When the recording was ready whose page is among the words.
+    pub(super) recording_ready_at: Option<i64>,
+    /// Whether a display name is among the words.
+    pub(super) has_display_name: bool,
 }
 
 /// A registration that was approved at some time.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Registration<'a> {
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Registration {
     /// When it was approved last.
     pub(super) approved_at: i64,
     /// Whether it still is.
     pub(super) approved: bool,
-    #[serde(borrow)]
-    pub(super) first_name: Option<Text<'a>>,
-    #[serde(borrow)]
-    pub(super) last_name: Option<Text<'a>>,
-    #[serde(borrow)]
-    pub(super) fields: Vec<(Text<'a>, Text<'a>)>,
-    #[serde(borrow)]
-    pub(super) custom_questions: Vec<(Text<'a>, Text<'a>)>,
+    pub(super) form: FormId,
 }
 
-/// A recording that concerns the person.
+/// What of a row is shown, where its facts choose it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Words<'a> {
+    #[serde(borrow)]
+    pub(super) topic: Option<&'a str>,
+    #[serde(borrow)]
+    pub(super) time_zone: Option<&'a str>,
+    #[serde(borrow)]
+    pub(super) join_url: Option<&'a str>,
+    #[serde(borrow)]
+    pub(super) registration_source: Option<&'a str>,
+    #[serde(borrow)]
+    pub(super) display_name: Option<&'a str>,
+    #[serde(borrow)]
+    pub(super) recording_url: Option<&'a str>,
+}
+
+/// The form of a registration, as it was filled in.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct ReadyRecording<'a> {
-    pub(super) ready_at: i64,
+pub(super) struct Form<'a> {
     #[serde(borrow)]
-    pub(super) url: Text<'a>,
+    pub(super) first_name: Option<&'a str>,
+    #[serde(borrow)]
+    pub(super) last_name: Option<&'a str>,
+    #[serde(borrow)]
+    pub(super) fields: Vec<(&'a str, &'a str)>,
+    #[serde(borrow)]
+    pub(super) custom_questions: Vec<(&'a str, &'a str)>,
 }
 
-impl<'a> Contribution<'a> {
-    /// What `row` contributes.
-    pub(super) fn of(row: &'a AttendanceRow<'_>) -> Self {
-        let approvals = || milestones(row, MilestoneKind::Registered).map(|milestone| milestone.at);
+impl Facts {
+    /// What `row` contributes; of its registration, if it has one, `form` is the form.
+    pub(super) fn of(row: &AttendanceRow<'_>, form: Option<FormId>) -> Self {
+        use AttendanceStatus::{Cancelled, Denied, Pending};
+        let first_approval = approvals(row).min();
         Self {
             webinar: row.webinar,
             status: row.status,
             phase: row.phase,
-            topic: borrowed(&row.topic),
-            time_zone: borrowed(&row.time_zone),
             scheduled_start: row.scheduled_start,
             ended_at: row.ended_at,
             first_join: row.first_join,
             seconds: row.seconds,
             share: row.share,
-            join_url: borrowed(&row.join_url),
-            registration_source: borrowed(&row.registration_source),
-            display_name: borrowed(&row.display_name),
-            first_seen: approvals().chain(row.first_join).min(),
-            // A cancelled registration has no time of approval of its own any more.
-            registration: row
-                .registered_at
-                .or_else(|| approvals().max())
-                .map(|at| Registration::of(row, at)),
-            recording: ReadyRecording::of(row),
+            first_seen: first_approval.into_iter().chain(row.first_join).min(),
+            registration: approved_at(row)
+                .zip(form)
+                .map(|(approved_at, form)| Registration {
+                    approved_at,
+                    approved: row.registered_at.is_some()
+                        && !matches!(row.status, Cancelled | Denied | Pending),
+                    form,
+                }),
+            recording_ready_at: recording(row).map(|(ready_at, _)| ready_at),
+            has_display_name: row.display_name.is_some(),
         }
     }
 
@@ -104,51 +116,63 @@ impl<'a> Contribution<'a> {
     }
 }
 
-impl<'a> Registration<'a> {
-    fn of(row: &'a AttendanceRow<'_>, approved_at: i64) -> Self {
-        use AttendanceStatus::{Cancelled, Denied, Pending};
+impl<'a> Words<'a> {
+    /// What `row` shows.
+    pub(super) fn of(row: &'a AttendanceRow<'_>) -> Self {
         Self {
-            approved_at,
-            approved: row.registered_at.is_some()
-                && !matches!(row.status, Cancelled | Denied | Pending),
-            first_name: borrowed(&row.first_name),
-            last_name: borrowed(&row.last_name),
-            fields: row
-                .fields
-                .iter()
-                .map(|(name, value)| (name.borrowed(), value.borrowed()))
-                .collect(),
-            custom_questions: row
-                .custom_questions
-                .iter()
-                .map(|(title, answer)| (title.borrowed(), answer.borrowed()))
-                .collect(),
+            topic: row.topic.as_deref(),
+            time_zone: row.time_zone.as_deref(),
+            join_url: row.join_url.as_deref(),
+            registration_source: row.registration_source.as_deref(),
+            display_name: row.display_name.as_deref(),
+            recording_url: recording(row).map(|(_, url)| url.as_str()),
         }
     }
 }
 
-impl<'a> ReadyRecording<'a> {
-    fn of(row: &'a AttendanceRow<'_>) -> Option<Self> {
-        let pages = milestones(row, MilestoneKind::RecordingReady).filter_map(|ready| {
-            Some((ready.at, ready.url.as_ref().or(row.recording_url.as_ref())?))
-        });
-        let (ready_at, url) = pages.max()?;
-        Some(Self {
-            ready_at,
-            url: url.borrowed(),
+impl<'a> Form<'a> {
+    /// The form of the registration that `row` has, if it was ever approved.
+    pub(super) fn of(row: &'a AttendanceRow<'_>) -> Option<Self> {
+        approved_at(row).map(|_| Self {
+            first_name: row.first_name.as_deref(),
+            last_name: row.last_name.as_deref(),
+            fields: pairs(&row.fields),
+            custom_questions: pairs(&row.custom_questions),
         })
     }
+}
+
+/// When the row's registration was approved last. A cancelled one has no time of approval of its own
+/// any more.
+fn approved_at(row: &AttendanceRow<'_>) -> Option<i64> {
+    row.registered_at.or_else(|| approvals(row).max())
+}
+
+fn approvals(row: &AttendanceRow<'_>) -> impl Iterator<Item = i64> {
+    milestones(row, MilestoneKind::Registered).map(|milestone| milestone.at)
+}
+
+/// The latest recording that concerns the person: when it was ready, and its page.
+fn recording<'r, 'a>(row: &'r AttendanceRow<'a>) -> Option<(i64, &'r Text<'a>)> {
+    milestones(row, MilestoneKind::RecordingReady)
+        .filter_map(|ready| {
+            let url = ready.url.as_ref().or(row.recording_url.as_ref())?;
+            Some((ready.at, url))
+        })
+        .max()
 }
 
 fn milestones<'r, 'a>(
     row: &'r AttendanceRow<'a>,
     kind: MilestoneKind,
-) -> impl Iterator<Item = &'r rollcall_schemas::record::Milestone<'a>> {
+) -> impl Iterator<Item = &'r Milestone<'a>> {
     row.milestones
         .iter()
         .filter(move |milestone| milestone.kind == kind)
 }
 
-fn borrowed<'a>(text: &'a Option<Text<'_>>) -> Option<Text<'a>> {
-    text.as_ref().map(Text::borrowed)
+fn pairs<'a>(map: &'a BTreeMap<Text<'_>, Text<'_>>) -> Vec<(&'a str, &'a str)> {
+    map.iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect()
 }

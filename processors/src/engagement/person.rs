@@ -9,25 +9,28 @@ use rollcall_schemas::record::{AttendanceRow, Milestone};
 use serde::{Deserialize, Serialize, Serializer};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::activity::activity;
+use super::activity::Activities;
 use super::contact::Contributed;
-use super::contribution::Contribution;
+use super::contribution::{Facts, Form, Words};
+use super::form::{FormId, Forms};
 
 /// The first byte of a stored value. A store that holds another is rebuilt.
-const FORMAT: u8 = 1;
-/// Bytes before the first entry: the format, and whether the person is a contact.
-const HEADER: usize = 2;
+const FORMAT: u8 = 2;
 /// Bytes of an entry's length.
 const LENGTH: usize = 4;
 
-/// All that is kept of one person: an entry for every row ever seen, ordered by occurrence.
+/// All that is kept of one person: an entry for every row ever seen, ordered by occurrence, and the
+/// forms that those which exist refer to.
 ///
-/// It stays in the bytes that the store holds: with each change one entry is written anew, and the
-/// others are not touched.
+/// Both stay in the bytes that the store holds: with each change one entry is written anew, and the
+/// others are not touched. The store holds the format, whether the person is a contact, the version
+/// (8 bytes), the length of the entries (4 bytes), the entries and the forms.
 #[derive(Debug)]
 pub(super) struct Person {
-    bytes: Vec<u8>,
+    is_contact: bool,
     version: i64,
+    entries: Vec<u8>,
+    forms: Forms,
 }
 
 /// What is known of a row, before its contribution.
@@ -36,7 +39,7 @@ struct Known<'a> {
     occurrence: &'a str,
     /// The row's version; of one that is gone, its tombstone's.
     version: i64,
-    /// Whether the contribution follows.
+    /// Whether the [`Facts`] and [`Words`] follow.
     exists: bool,
     /// A [`Said`] for each milestone of all versions seen. A row that is gone keeps them.
     #[serde(serialize_with = "as_bytes")]
@@ -44,7 +47,8 @@ struct Known<'a> {
 }
 
 /// A milestone that became an activity: the hash of its id, and that of the activity.
-type Said = [u8; 16];
+type Said = [u8; SAID];
+const SAID: usize = 16;
 /// Bytes of the first of the two.
 const MILESTONE: usize = 8;
 
@@ -63,8 +67,10 @@ impl Person {
     /// A person of whom nothing is known.
     pub(super) fn unknown() -> Self {
         Self {
-            bytes: vec![FORMAT, 0],
+            is_contact: false,
             version: 0,
+            entries: Vec::new(),
+            forms: Forms::default(),
         }
     }
 
@@ -73,25 +79,36 @@ impl Person {
     /// # Errors
     ///
     /// Where the bytes are not of this version's making.
-    pub(super) fn stored(bytes: Vec<u8>) -> Result<Self, StateError> {
-        if !matches!(bytes[..], [FORMAT, _, ..]) {
+    pub(super) fn stored(bytes: &[u8]) -> Result<Self, StateError> {
+        let [FORMAT, is_contact, rest @ ..] = bytes else {
             return Err(StateError::Value {
                 reason: "a person of another format".to_owned(),
             });
-        }
-        let mut person = Self { bytes, version: 0 };
-        let mut version = 0_i64;
-        for entry in person.entries() {
-            let (known, _) = read(&person.bytes[entry?])?;
-            version = version.saturating_add(known.version);
-        }
-        person.version = version;
-        Ok(person)
+        };
+        let parts = rest.split_first_chunk().and_then(|(version, rest)| {
+            let (length, rest) = rest.split_first_chunk::<LENGTH>()?;
+            let (entries, forms) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
+            Some((i64::from_le_bytes(*version), entries, forms))
+        });
+        let (version, entries, forms) = parts.ok_or_else(cut_short)?;
+        Ok(Self {
+            is_contact: *is_contact == 1,
+            version,
+            entries: entries.to_vec(),
+            forms: Forms::stored(forms),
+        })
     }
 
     /// The bytes to store.
-    pub(super) fn into_bytes(self) -> Vec<u8> {
-        self.bytes
+    pub(super) fn bytes(&self) -> Vec<u8> {
+        let mut bytes =
+            Vec::with_capacity(2 + 8 + LENGTH + self.entries.len() + self.forms.bytes().len());
+        bytes.extend_from_slice(&[FORMAT, u8::from(self.is_contact)]);
+        bytes.extend_from_slice(&self.version.to_le_bytes());
+        bytes.extend_from_slice(&length(&self.entries));
+        bytes.extend_from_slice(&self.entries);
+        bytes.extend_from_slice(self.forms.bytes());
+        bytes
     }
 
     /// The contact's version: the sum of the versions of all rows ever seen.
@@ -101,12 +118,12 @@ impl Person {
 
     /// Whether the person was a contact when he was last stored.
     pub(super) fn was_contact(&self) -> bool {
-        self.bytes[1] == 1
+        self.is_contact
     }
 
     /// Notes whether the person is a contact, for the next time that he is read.
     pub(super) fn note_contact(&mut self, is_contact: bool) {
-        self.bytes[1] = u8::from(is_contact);
+        self.is_contact = is_contact;
     }
 
     /// What the rows that exist contribute.
@@ -117,27 +134,45 @@ impl Person {
     pub(super) fn contributions(&self) -> Result<Vec<Contributed<'_>>, StateError> {
         let mut rows = Vec::new();
         for entry in self.entries() {
-            let (known, contribution) = read(&self.bytes[entry?])?;
+            let (known, rest) = read::<Known<'_>>(&self.entries[entry?])?;
             if known.exists {
-                let contribution = postcard::from_bytes::<Contribution<'_>>(contribution);
-                rows.push((known.occurrence, contribution.map_err(damaged)?));
+                let (facts, words) = read(rest)?;
+                rows.push(Contributed {
+                    occurrence: known.occurrence,
+                    facts,
+                    words,
+                });
             }
         }
         Ok(rows)
     }
 
-    /// Takes a version of a row, and adds to `to_say` which of its milestones are to be said.
+    /// The forms that the contributions refer to.
+    pub(super) fn forms(&self) -> &Forms {
+        &self.forms
+    }
+
+    /// Drops all forms but `used`.
     ///
     /// # Errors
     ///
     /// Where the bytes are not of this version's making.
-    pub(super) fn absorb<'r, 'a>(
+    pub(super) fn retain_forms(&mut self, used: &[FormId]) -> Result<(), StateError> {
+        self.forms.retain(used)
+    }
+
+    /// Takes a version of a row, and adds to `to_say` what is to be said of its milestones.
+    ///
+    /// # Errors
+    ///
+    /// Where the bytes are not of this version's making.
+    pub(super) fn absorb(
         &mut self,
-        row: &'r AttendanceRow<'a>,
-        to_say: &mut Vec<&'r Milestone<'a>>,
+        row: &AttendanceRow<'_>,
+        to_say: &mut Activities,
     ) -> Result<Absorbed, StateError> {
         let place = self.find(&row.occurrence)?;
-        let (known, contribution) = self.known(&place)?;
+        let (known, contribution) = known(&self.entries, &place)?;
         let absorbed = Absorbed::of(age(row.version, true), known.as_ref());
         if absorbed == Absorbed::Known {
             return Ok(absorbed);
@@ -145,18 +180,17 @@ impl Person {
         let newest = absorbed == Absorbed::Newest;
         let known = known.unwrap_or_else(|| Known::of(&row.occurrence));
         let mut all_said = Cow::Borrowed(known.said);
-        let mut buffer = Vec::new();
         for milestone in &row.milestones {
-            let said = said(row, milestone, &mut buffer);
-            let of_milestone = |known: &&Said| known[..MILESTONE] == said[..MILESTONE];
-            match all_said
-                .as_chunks()
+            let said = said(milestone, to_say.add(row, milestone));
+            let place = all_said
+                .as_chunks::<SAID>()
                 .0
                 .iter()
-                .position(|known| of_milestone(&known))
-            {
+                .position(|known| known[..MILESTONE] == said[..MILESTONE]);
+            match place {
                 Some(place) => {
                     if !newest || all_said.as_chunks().0[place] == said {
+                        to_say.take_back();
                         continue;
                     }
                     all_said.to_mut().as_chunks_mut().0[place] = said;
@@ -164,33 +198,33 @@ impl Person {
                 // Also of an older version: the row may have gone before this one was seen.
                 None => all_said.to_mut().extend_from_slice(&said),
             }
-            to_say.push(milestone);
         }
-        if !newest && to_say.is_empty() {
-            return Ok(absorbed);
-        }
-        let former = known.version;
-        let mut entry = Vec::with_capacity(256);
+        let mut entry = Vec::with_capacity(512);
+        let growth;
         if newest {
+            let form = Form::of(row)
+                .map(|form| self.forms.keep(&extend(Vec::with_capacity(512), &form)))
+                .transpose()?;
+            growth = row.version - known.version;
             let known = Known {
                 version: row.version,
                 exists: true,
                 said: &all_said,
                 ..known
             };
-            entry = extend(extend(entry, &known), &Contribution::of(row));
-            self.replace(&place, &entry, row.version - former);
+            entry = extend(entry, &(known, Facts::of(row, form), Words::of(row)));
+        } else if to_say.is_empty() {
+            return Ok(absorbed);
         } else {
-            entry = extend(
-                entry,
-                &Known {
-                    said: &all_said,
-                    ..known
-                },
-            );
+            growth = 0;
+            let known = Known {
+                said: &all_said,
+                ..known
+            };
+            entry = extend(entry, &known);
             entry.extend_from_slice(contribution);
-            self.replace(&place, &entry, 0);
         }
+        self.replace(&place, &entry, growth);
         Ok(absorbed)
     }
 
@@ -206,7 +240,7 @@ impl Person {
         version: Option<i64>,
     ) -> Result<Absorbed, StateError> {
         let place = self.find(occurrence)?;
-        let (known, _) = self.known(&place)?;
+        let (known, _) = known(&self.entries, &place)?;
         let version = match (version, &known) {
             (Some(version), _) => version,
             (None, Some(known)) if known.exists => known.version.saturating_add(1),
@@ -231,12 +265,11 @@ impl Person {
 
     /// Where the entry of a row is, or would be.
     fn find(&self, occurrence: &str) -> Result<Place, StateError> {
-        let mut gap = HEADER;
+        let mut gap = 0;
         for entry in self.entries() {
             let entry = entry?;
-            let (known, _) =
-                postcard::take_from_bytes::<&str>(&self.bytes[entry.clone()]).map_err(damaged)?;
-            match known.cmp(occurrence) {
+            let (known, _) = read::<&[u8]>(&self.entries[entry.clone()])?;
+            match known.cmp(occurrence.as_bytes()) {
                 Ordering::Less => gap = entry.end,
                 Ordering::Equal => return Ok(Place::Entry(entry)),
                 Ordering::Greater => break,
@@ -245,49 +278,41 @@ impl Person {
         Ok(Place::Gap(gap))
     }
 
-    /// What is known of the row at `place`, and its contribution as stored.
-    fn known(&self, place: &Place) -> Result<(Option<Known<'_>>, &[u8]), StateError> {
-        match place {
-            Place::Entry(entry) => {
-                read(&self.bytes[entry.clone()]).map(|(known, rest)| (Some(known), rest))
-            }
-            Place::Gap(_) => Ok((None, &[])),
-        }
-    }
-
     /// Puts `entry` in its place; the versions of all rows are then `growth` more.
     fn replace(&mut self, place: &Place, entry: &[u8], growth: i64) {
         let range = match place {
             Place::Entry(range) => range.start - LENGTH..range.end,
             Place::Gap(at) => *at..*at,
         };
-        let length = u32::try_from(entry.len())
-            .expect("an entry is a part of one record, and so below 4 GiB");
-        let former = self.bytes.split_off(range.end);
-        self.bytes.truncate(range.start);
-        self.bytes.extend_from_slice(&length.to_le_bytes());
-        self.bytes.extend_from_slice(entry);
-        self.bytes.extend_from_slice(&former);
+        let follows = range.end..self.entries.len();
+        let end = range.start + LENGTH + entry.len();
+        let whole = end + follows.len();
+        if whole > self.entries.len() {
+            self.entries.resize(whole, 0);
+        }
+        self.entries.copy_within(follows, end);
+        self.entries.truncate(whole);
+        let (prefix, rest) = self.entries[range.start..end].split_at_mut(LENGTH);
+        prefix.copy_from_slice(&length(entry));
+        rest.copy_from_slice(entry);
         self.version = self.version.saturating_add(growth);
     }
 
     /// Where the entries are, without their lengths.
     fn entries(&self) -> impl Iterator<Item = Result<Range<usize>, StateError>> {
-        let mut at = HEADER;
+        let mut at = 0;
         std::iter::from_fn(move || {
-            let rest = &self.bytes[at..];
+            let rest = &self.entries[at..];
             if rest.is_empty() {
                 return None;
             }
             let entry = rest.first_chunk::<LENGTH>().and_then(|length| {
                 let start = at + LENGTH;
                 let end = start.checked_add(u32::from_le_bytes(*length) as usize)?;
-                (end <= self.bytes.len()).then_some(start..end)
+                (end <= self.entries.len()).then_some(start..end)
             });
-            at = entry.as_ref().map_or(self.bytes.len(), |entry| entry.end);
-            Some(entry.ok_or_else(|| StateError::Value {
-                reason: "a person's entries are cut short".to_owned(),
-            }))
+            at = entry.as_ref().map_or(self.entries.len(), |entry| entry.end);
+            Some(entry.ok_or_else(cut_short))
         })
     }
 }
@@ -330,18 +355,25 @@ impl Absorbed {
     }
 }
 
-/// The marks of a milestone and of what is said of it. `buffer` is only a buffer.
-fn said(row: &AttendanceRow<'_>, milestone: &Milestone<'_>, buffer: &mut Vec<u8>) -> Said {
-    buffer.clear();
-    // The milestone's own id stands for the activity's: within a person they differ alike.
-    *buffer = extend(
-        std::mem::take(buffer),
-        &activity(&milestone.id, row, milestone),
-    );
+/// What is known of the row at `place` of `entries`, and its contribution as stored.
+fn known<'e>(
+    entries: &'e [u8],
+    place: &Place,
+) -> Result<(Option<Known<'e>>, &'e [u8]), StateError> {
+    match place {
+        Place::Entry(entry) => {
+            read(&entries[entry.clone()]).map(|(known, rest)| (Some(known), rest))
+        }
+        Place::Gap(_) => Ok((None, &[])),
+    }
+}
+
+/// The marks of a milestone and of the activity that is said of it.
+fn said(milestone: &Milestone<'_>, activity: &[u8]) -> Said {
     let mut said = Said::default();
     let (of_milestone, of_activity) = said.split_at_mut(MILESTONE);
     of_milestone.copy_from_slice(&xxh3_64(milestone.id.as_bytes()).to_le_bytes());
-    of_activity.copy_from_slice(&xxh3_64(buffer).to_le_bytes());
+    of_activity.copy_from_slice(&xxh3_64(activity).to_le_bytes());
     said
 }
 
@@ -355,12 +387,34 @@ fn extend<T: Serialize>(bytes: Vec<u8>, value: &T) -> Vec<u8> {
         .expect("a vector takes every write, and every length is known")
 }
 
-fn read(entry: &[u8]) -> Result<(Known<'_>, &[u8]), StateError> {
+fn length(bytes: &[u8]) -> [u8; LENGTH] {
+    u32::try_from(bytes.len())
+        .expect("what is kept of one person is read into memory, and far below 4 GiB")
+        .to_le_bytes()
+}
+
+/// A part of an entry, and what follows it.
+fn read<'a, T: Deserialize<'a>>(entry: &'a [u8]) -> Result<(T, &'a [u8]), StateError> {
     postcard::take_from_bytes(entry).map_err(damaged)
+}
+
+/// A part of what is kept of a person, to its end.
+///
+/// # Errors
+///
+/// Where the bytes are not of this version's making.
+pub(super) fn decoded<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, StateError> {
+    postcard::from_bytes(bytes).map_err(damaged)
 }
 
 fn damaged(error: postcard::Error) -> StateError {
     StateError::Value {
         reason: format!("a person's entry: {error}"),
+    }
+}
+
+fn cut_short() -> StateError {
+    StateError::Value {
+        reason: "a person's entries are cut short".to_owned(),
     }
 }

@@ -7,9 +7,9 @@ use rollcall_eventlog::{Header, OutputBatch, RecordBatch, RecordRef};
 use rollcall_runtime::{Outcome, Rejection, Route, StateError, StateView, Task, Unit};
 use rollcall_schemas::key;
 use rollcall_schemas::record::AttendanceRow;
-use rollcall_schemas::wire::{ACTIVITY, ATTENDANCE_ROW, CONTACT, Encoder};
+use rollcall_schemas::wire::{ATTENDANCE_ROW, CONTACT, Encoder};
 
-use super::activity::activity;
+use super::activity::Activities;
 use super::person::{Absorbed, Person};
 use super::{CONTACT_VERSION, VERSION, contact};
 
@@ -18,7 +18,8 @@ pub(super) struct EngagementTask {
     contacts: Route,
     activities: Route,
     contact_encoder: Encoder,
-    activity_encoder: Encoder,
+    /// What the row at hand has to say.
+    to_say: Activities,
     /// In the order in which they were touched, so that the outputs have one.
     touched: Vec<Touched>,
     by_email: HashMap<Arc<str>, usize, foldhash::fast::RandomState>,
@@ -47,7 +48,7 @@ impl EngagementTask {
             contacts,
             activities,
             contact_encoder: CONTACT.encoder(),
-            activity_encoder: ACTIVITY.encoder(),
+            to_say: Activities::new(),
             touched: Vec::new(),
             by_email: HashMap::default(),
         }
@@ -88,7 +89,7 @@ impl EngagementTask {
             let values = state.multi_get(&keys)?;
             for (touched, value) in new.iter_mut().zip(values) {
                 if let Some(bytes) = value {
-                    touched.person = Person::stored(bytes)?;
+                    touched.person = Person::stored(&bytes)?;
                 }
             }
         }
@@ -134,25 +135,23 @@ impl EngagementTask {
                 "the key is not the row's address, a space and its occurrence",
             )));
         }
-        let mut to_say = Vec::new();
-        let absorbed = person.absorb(&row, &mut to_say)?;
+        let to_say = &mut self.to_say;
+        to_say.clear();
+        let absorbed = person.absorb(&row, to_say)?;
         *changed |= absorbed == Absorbed::Newest || !to_say.is_empty();
         *told |= !to_say.is_empty();
         if let Some(outputs) = outputs
             && !to_say.is_empty()
         {
             let version = person.version().to_string();
-            for milestone in &to_say {
-                let id = key::join(&row.email, &milestone.id);
-                let activity = activity(&id, &row, milestone);
+            for (id, activity) in to_say.iter() {
                 let header = Header {
                     name: CONTACT_VERSION,
                     value: version.as_bytes(),
                 };
-                let mut value =
-                    |out: &mut Vec<u8>| self.activity_encoder.encode_into(&activity, out);
+                let mut value = |out: &mut Vec<u8>| out.extend_from_slice(activity);
                 self.activities
-                    .push(outputs, &id, Some(&mut value), [header]);
+                    .push(outputs, id, Some(&mut value), [header]);
             }
         }
         Ok(outcome(absorbed, !to_say.is_empty()))
@@ -174,9 +173,9 @@ impl EngagementTask {
             if !changed {
                 continue;
             }
-            let is_contact = {
+            let (is_contact, forms_used) = {
                 let rows = person.contributions()?;
-                let contact = contact::fold(&email, person.version(), &rows);
+                let contact = contact::fold(&email, person.version(), &rows, person.forms())?;
                 match (&mut outputs, &contact) {
                     (Some(outputs), Some(contact)) => {
                         let mut value =
@@ -197,10 +196,11 @@ impl EngagementTask {
                     }
                     _ => (),
                 }
-                contact.is_some()
+                (contact.is_some(), contact::forms_used(&rows))
             };
             person.note_contact(is_contact);
-            state.put(email.as_bytes(), person.into_bytes());
+            person.retain_forms(&forms_used)?;
+            state.put(email.as_bytes(), person.bytes());
         }
         self.by_email.clear();
         Ok(())
