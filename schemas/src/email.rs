@@ -10,17 +10,17 @@ use std::borrow::Cow;
 pub fn normalise(text: &str) -> Option<Cow<'_, str>> {
     let text = text.trim();
     let (local, domain) = text.rsplit_once('@')?;
-    if local.is_empty()
-        || domain.is_empty()
-        || text.chars().any(|c| c.is_whitespace() || c.is_control())
-    {
+    if local.is_empty() || domain.is_empty() {
         return None;
     }
     if text
         .bytes()
-        .all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase())
+        .all(|byte| byte.is_ascii_graphic() && !byte.is_ascii_uppercase())
     {
         return Some(Cow::Borrowed(text));
+    }
+    if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        return None;
     }
     let domain = idna::domain_to_ascii(domain).ok()?;
     Some(Cow::Owned(format!("{}@{domain}", local.to_lowercase())))

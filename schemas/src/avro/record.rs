@@ -60,3 +60,49 @@ macro_rules! symbols {
     };
 }
 pub(crate) use symbols;
+
+#[cfg(test)]
+mod tests {
+    use crate::Text;
+    use crate::avro::{Damage, Decode, Encode, Reader};
+
+    #[derive(Debug, PartialEq)]
+    struct Grown<'a> {
+        name: Text<'a>,
+        added: Option<i64>,
+        inner: Vec<GrownInner>,
+    }
+
+    #[derive(Debug, PartialEq)]
+    struct GrownInner {
+        number: i32,
+        added: bool,
+    }
+
+    record!(Grown<'a>: name, added [since 3], inner);
+    record!(GrownInner: number, added [since 2]);
+
+    #[test]
+    fn what_an_older_version_did_not_have_is_the_default() {
+        let read = |datum: &[u8], version| {
+            let mut reader = Reader::new(datum, version);
+            let grown = Grown::decode(&mut reader)?;
+            reader.end()?;
+            Ok::<_, Damage>((
+                grown.added,
+                grown.inner.iter().map(|inner| inner.added).collect(),
+            ))
+        };
+        // The name; the number added later; one inner record: its number, what was added to it.
+        assert_eq!(read(&[2, b'a', 2, 14, 0], 1), Ok((None, vec![false])));
+        assert_eq!(read(&[2, b'a', 2, 14, 1, 0], 2), Ok((None, vec![true])));
+        let current = [2, b'a', 2, 8, 2, 14, 1, 0];
+        assert_eq!(read(&current, 3), Ok((Some(4), vec![true])));
+        assert!(read(&current, 2).is_err());
+
+        let mut written = Vec::new();
+        let grown = Grown::decode(&mut Reader::new(&current, 3)).expect("the current version");
+        grown.encode(&mut written);
+        assert_eq!(written, current);
+    }
+}
