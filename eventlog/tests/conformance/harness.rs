@@ -31,6 +31,26 @@ pub(crate) trait Engine {
 
     /// Brings the engine to drop and compact what it may of what is in the topic now.
     fn clean(&self, log: &dyn EventLog, topic: &Arc<str>);
+
+    /// Where the log is, for [`engine_at`](crate::engine_at) in another process.
+    fn address(&self) -> String;
+
+    /// How often a process that works on it is killed: starting one takes engines differently long.
+    fn kills(&self) -> u32;
+
+    /// A further log, which has room for about a hundred records of 100 bytes that wait.
+    fn crowded(&self) -> Box<dyn Crowded>;
+}
+
+/// A log that can be kept from writing.
+pub(crate) trait Crowded {
+    fn log(&self) -> &dyn EventLog;
+
+    /// From now on nothing is written.
+    fn hold(&mut self);
+
+    /// It goes on.
+    fn release(&mut self);
 }
 
 /// Keeps records for a day.

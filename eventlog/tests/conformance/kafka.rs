@@ -1,4 +1,11 @@
-//! Apache Kafka as an engine under test.
+//! Apache Kafka as an engine under test, and what it alone must survive: rebalances, fencing, crashes
+//! at each step of a transaction, and brokers that die.
+
+mod broker;
+mod crash;
+mod fencing;
+mod markers;
+mod rebalancing;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -9,7 +16,8 @@ use rdkafka::client::DefaultClientContext;
 use rollcall_eventlog::kafka::{KafkaConfig, KafkaLog};
 use rollcall_eventlog::{CleanupPolicy, EventLog};
 
-use crate::harness::{Engine, append, eventually, partition, unique, wait};
+use crate::harness::{Crowded, Engine, append, eventually, partition, unique, wait};
+use broker::Broker;
 
 /// The cluster of `KAFKA_BROKERS`.
 pub(crate) struct KafkaEngine {
@@ -20,17 +28,34 @@ pub(crate) struct KafkaEngine {
 impl KafkaEngine {
     /// The engine, or `None`, and a word about it, where there is no cluster.
     pub(crate) fn from_environment() -> Option<Self> {
-        let brokers = std::env::var("KAFKA_BROKERS")
-            .ok()
-            .filter(|brokers| !brokers.is_empty());
-        if brokers.is_none() {
-            eprintln!("skipped: KAFKA_BROKERS is not set (scripts/kafka.sh start prints it)");
-        }
-        Some(Self {
-            brokers: brokers?,
-            open: Mutex::default(),
-        })
+        brokers().map(|brokers| Self::at(&brokers))
     }
+
+    /// The cluster behind these brokers.
+    pub(crate) fn at(brokers: &str) -> Self {
+        Self {
+            brokers: brokers.to_owned(),
+            open: Mutex::default(),
+        }
+    }
+}
+
+/// The brokers, or `None`, and a word about it, where there are none.
+fn brokers() -> Option<String> {
+    let brokers = std::env::var("KAFKA_BROKERS")
+        .ok()
+        .filter(|brokers| !brokers.is_empty());
+    if brokers.is_none() {
+        eprintln!("skipped: KAFKA_BROKERS is not set (scripts/kafka.sh start prints it)");
+    }
+    brokers
+}
+
+/// A session so long that no test passes because one ended.
+fn patient(brokers: String) -> KafkaConfig {
+    let mut config = KafkaConfig::new(brokers);
+    config.session_timeout = Duration::from_secs(300);
+    config
 }
 
 impl Engine for KafkaEngine {
@@ -90,5 +115,46 @@ impl Engine for KafkaEngine {
             append(&*appender, &partition(topic, number), "filler", "filler");
         }
         std::thread::sleep(Duration::from_millis(500));
+    }
+
+    fn address(&self) -> String {
+        format!("kafka:{}", self.brokers)
+    }
+
+    fn kills(&self) -> u32 {
+        8
+    }
+
+    fn crowded(&self) -> Box<dyn Crowded> {
+        let broker = Broker::start();
+        let mut config = patient(broker.address.clone());
+        let queue = "queue.buffering.max.messages".to_owned();
+        config.properties.insert(queue, "100".to_owned());
+        // No record is given up while the broker stands still.
+        config.delivery_timeout = Duration::from_secs(600);
+        Box::new(CrowdedLog {
+            log: KafkaLog::open(config).unwrap(),
+            broker,
+        })
+    }
+}
+
+/// A log with a short queue, whose broker can be stopped.
+struct CrowdedLog {
+    log: Arc<KafkaLog>,
+    broker: Broker,
+}
+
+impl Crowded for CrowdedLog {
+    fn log(&self) -> &dyn EventLog {
+        &*self.log
+    }
+
+    fn hold(&mut self) {
+        self.broker.signal("STOP");
+    }
+
+    fn release(&mut self) {
+        self.broker.signal("CONT");
     }
 }

@@ -30,7 +30,8 @@ fn contest(log: &dyn EventLog, group: &str, leases: &Arc<str>) -> [Box<dyn Membe
                     assert!(matches!(active.poll(10, POLL).unwrap(), Polled::Idle));
                     None
                 }
-                committed => Some(committed.unwrap()),
+                Ok(()) => Some(()),
+                Err(error) => panic!("{error:?}"),
             }
         });
     }

@@ -1,18 +1,23 @@
-//! What both engines must do, and what the embedded engine alone must survive.
+//! What both engines must do, and what each of them alone must survive.
 //!
 //! Each test of [`on_both_engines`] runs on the embedded log, and on the Kafka cluster of
 //! `KAFKA_BROKERS` where that is set (`scripts/kafka.sh start` prints it).
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-#![expect(clippy::print_stderr, reason = "a skipped test says so")]
+#![expect(
+    clippy::print_stderr,
+    reason = "a skipped test says so, and another its seed"
+)]
 
 mod atomicity;
+mod back_pressure;
 mod closing;
 mod compaction;
 mod embedded;
 mod fencing;
 mod harness;
 mod kafka;
+mod killed;
 mod lease;
 mod order;
 mod reading;
@@ -21,6 +26,16 @@ mod sharing;
 mod time;
 mod topics;
 
+/// The log of another engine of this or another process, by its
+/// [`address`](harness::Engine::address).
+fn engine_at(address: &str) -> Box<dyn harness::Engine> {
+    match address.split_once(':') {
+        Some(("embedded", path)) => Box::new(embedded::EmbeddedEngine::at(path)),
+        Some(("kafka", brokers)) => Box::new(kafka::KafkaEngine::at(brokers)),
+        _ => panic!("{address} is no address of a log"),
+    }
+}
+
 /// Makes a test of each function, on each engine.
 macro_rules! on_both_engines {
     ($($module:ident { $($test:ident),* $(,)? })*) => {
@@ -28,7 +43,7 @@ macro_rules! on_both_engines {
             $(mod $module {$(
                 #[test]
                 fn $test() {
-                    crate::$module::$test(&crate::embedded::EmbeddedEngine::default());
+                    crate::$module::$test(&crate::embedded::EmbeddedEngine::new());
                 }
             )*})*
         }
@@ -54,6 +69,9 @@ on_both_engines! {
         units_survive_a_reopening,
         readers_see_the_units_of_many_members_in_order,
     }
+    back_pressure {
+        what_finds_no_room_is_refused_at_once_and_the_rest_is_kept,
+    }
     closing {
         everything_fails_once_the_log_is_closed,
         what_was_appended_before_is_durable,
@@ -65,6 +83,9 @@ on_both_engines! {
     fencing {
         of_two_of_one_name_the_older_is_fenced,
         a_fenced_member_is_told,
+    }
+    killed {
+        a_killed_process_leaves_whole_units_and_all_that_it_acknowledged,
     }
     lease {
         one_of_two_is_active_until_it_leaves,

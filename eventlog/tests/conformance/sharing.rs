@@ -10,7 +10,7 @@ use crate::harness::{
 };
 
 /// Polls both until the first has partitions taken away; the other gets none meanwhile.
-fn revoked(member: &mut dyn Member, other: &mut dyn Member) -> Vec<TopicPartition> {
+pub(crate) fn revoked(member: &mut dyn Member, other: &mut dyn Member) -> Vec<TopicPartition> {
     eventually("a revocation", || {
         let polled = other.poll(100, POLL).unwrap();
         assert!(
@@ -25,7 +25,10 @@ fn revoked(member: &mut dyn Member, other: &mut dyn Member) -> Vec<TopicPartitio
 }
 
 /// Polls both until the first has partitions assigned.
-fn taken(member: &mut dyn Member, other: &mut dyn Member) -> BTreeMap<TopicPartition, Option<i64>> {
+pub(crate) fn taken(
+    member: &mut dyn Member,
+    other: &mut dyn Member,
+) -> BTreeMap<TopicPartition, Option<i64>> {
     eventually("an assignment", || {
         let _ = other.poll(100, POLL).unwrap();
         match member.poll(100, POLL).unwrap() {

@@ -1,67 +1,14 @@
-//! The queue to the writer is bounded, and what waits in it shares a sync.
+//! What waits for the writer shares a sync; units of work are not bounded, and who waits is woken.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex};
 
-use rollcall_eventlog::embedded::{EmbeddedConfig, Now};
+use rollcall_eventlog::embedded::EmbeddedConfig;
 use rollcall_eventlog::{EventLog, LogError, Reader};
 use tempfile::TempDir;
 
+use super::held_clock::HeldClock;
 use super::open;
 use crate::harness::{POLL, join, partition, topic, unique, unit, values, wait};
-
-/// A clock that moves with every look, and can be held so that whoever looks waits.
-#[derive(Clone, Default)]
-struct HeldClock {
-    ticks: Arc<AtomicI64>,
-    gate: Arc<Mutex<()>>,
-}
-
-impl HeldClock {
-    fn now(&self) -> Now {
-        let clock = self.clone();
-        Now::new(move || {
-            drop(clock.gate.lock().unwrap());
-            clock.ticks.fetch_add(1, Ordering::Relaxed)
-        })
-    }
-}
-
-#[test]
-fn an_append_is_refused_at_once_where_the_queue_is_full() {
-    let folder = TempDir::new().unwrap();
-    let clock = HeldClock::default();
-    let mut config = EmbeddedConfig::new(folder.path());
-    config.reserve_bytes = 0;
-    config.queue_bytes = 10_000;
-    config.now = clock.now();
-    let log = open(config);
-    let topic = topic(&*log, "busy", 1);
-    let source = partition(&topic, 0);
-    let appender = log.appender().unwrap();
-
-    let held = clock.gate.lock().unwrap();
-    let mut pending = Vec::new();
-    let refused = loop {
-        let mut append = appender.append(&source, None, &[7; 100]);
-        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-        match append.as_mut().poll(&mut context) {
-            std::task::Poll::Pending => pending.push(append),
-            std::task::Poll::Ready(answer) => break answer.unwrap_err(),
-        }
-    };
-    assert!(matches!(refused, LogError::Busy { .. }), "{refused}");
-    assert!(refused.is_retriable());
-    // What the writer has taken leaves room for as much again, and no more.
-    assert!((80..=200).contains(&pending.len()), "{}", pending.len());
-
-    drop(held);
-    for (pending, offset) in pending.into_iter().zip(0..) {
-        assert_eq!(wait(pending).unwrap(), offset);
-    }
-    wait(appender.append(&source, None, &[7; 100])).unwrap();
-}
 
 #[test]
 fn what_waits_for_the_writer_shares_its_sync() {
@@ -75,7 +22,7 @@ fn what_waits_for_the_writer_shares_its_sync() {
     let log = open(config);
     let topic = topic(&*log, "shared", 4);
     let appender = log.appender().unwrap();
-    let held = clock.gate.lock().unwrap();
+    clock.hold();
     let pending: Vec<_> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..THREADS)
             .map(|name| {
@@ -93,7 +40,7 @@ fn what_waits_for_the_writer_shares_its_sync() {
             .flat_map(|thread| thread.join().unwrap())
             .collect()
     });
-    drop(held);
+    clock.release();
     for it in pending {
         wait(it).unwrap();
     }
