@@ -114,7 +114,6 @@ fn write_varint(mut rest: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(&bytes[..=length]);
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "seven bits are kept")]
 const fn low_bits(number: u64) -> u8 {
     (number & 0x7f) as u8
 }
