@@ -30,6 +30,8 @@ pub(super) struct Roll {
     pub(super) facts_changed: bool,
     /// Whether an event took effect since it was last written.
     pub(super) touched: bool,
+    /// The number of the last event that took effect, among all of the task's.
+    pub(super) touched_at: u64,
     /// Ids of occurrences that are no more; their rows are to be erased.
     pub(super) gone: Vec<String>,
     /// Rows as they were when something was recorded in them that is not written yet, encoded. One
@@ -87,6 +89,7 @@ impl Roll {
             registrants: Cache::new(format!("r/{id}/"), is_new),
             facts_changed: false,
             touched: false,
+            touched_at: 0,
             gone: Vec::new(),
             said: Vec::new(),
             peaks_stale: BTreeSet::new(),

@@ -1,6 +1,6 @@
 //! The stage: records of `zoom.raw` in, events and rows out.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
@@ -90,6 +90,7 @@ impl Stage for Attendance {
             attendance: ATTENDANCE_ROW.encoder(),
             rolls: HashMap::default(),
             touched: Vec::new(),
+            taken: 0,
             idle_until: None,
         })
     }
@@ -105,6 +106,8 @@ struct AttendanceTask {
     rolls: HashMap<String, Roll, RandomState>,
     /// Meetings of which something changed in this unit of work, in order.
     touched: Vec<String>,
+    /// How many events were taken, to know which meeting was touched last.
+    taken: u64,
     /// No timer is due before this moment; not known where something changed since.
     idle_until: Option<i64>,
 }
@@ -168,21 +171,14 @@ impl Task for AttendanceTask {
 
     fn finish(&mut self, unit: &mut Unit<'_>) -> Result<(), StateError> {
         let touched = std::mem::take(&mut self.touched);
-        for id in &touched {
-            let Some(mut roll) = self.rolls.remove(id) else {
+        for id in touched {
+            let Some(mut roll) = self.rolls.remove(&id) else {
                 continue;
             };
             self.write(&mut roll, unit)?;
-            self.rolls.insert(id.clone(), roll);
+            self.rolls.insert(id, roll);
         }
-        if self.weight() > MEMORY {
-            // Meetings that run now are likely to be needed again, the others are not.
-            let touched: HashSet<String, RandomState> = touched.into_iter().collect();
-            self.rolls.retain(|id, _| touched.contains(id));
-            if self.weight() > MEMORY {
-                self.rolls.clear();
-            }
-        }
+        self.make_room();
         Ok(())
     }
 
@@ -194,9 +190,25 @@ impl Task for AttendanceTask {
 }
 
 impl AttendanceTask {
-    /// Values in memory.
-    fn weight(&self) -> usize {
-        self.rolls.values().map(Roll::weight).sum()
+    /// Where there is too much in memory, lets go of the meetings that were longest not touched.
+    fn make_room(&mut self) {
+        let mut rolls: Vec<(u64, usize)> = self
+            .rolls
+            .values()
+            .map(|roll| (roll.touched_at, roll.weight()))
+            .collect();
+        if rolls.iter().map(|(_, weight)| weight).sum::<usize>() <= MEMORY {
+            return;
+        }
+        rolls.sort_unstable_by_key(|(touched_at, _)| std::cmp::Reverse(*touched_at));
+        let mut weight = 0;
+        let kept = rolls.iter().take_while(|roll| {
+            weight += roll.1;
+            // Half, so that room is not made again after every unit of work.
+            weight <= MEMORY / 2
+        });
+        let since = kept.last().map_or(u64::MAX, |(touched_at, _)| *touched_at);
+        self.rolls.retain(|_, roll| roll.touched_at >= since);
     }
 
     /// Takes an event into the roll of its meeting; gives that back. None where it is a duplicate.
@@ -210,6 +222,8 @@ impl AttendanceTask {
         if !roll.admit(state, settings, event)? {
             return Ok(None);
         }
+        self.taken += 1;
+        roll.touched_at = self.taken;
         if !std::mem::replace(&mut roll.touched, true) {
             self.touched.push(event.meeting_id.to_string());
         }
