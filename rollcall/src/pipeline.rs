@@ -31,9 +31,6 @@ use crate::config::{self, Config, Log};
 use crate::roles::{Role, Roles};
 use crate::sink_options;
 
-/// Memory that the stores of all tasks share.
-const STATE_MEMORY: usize = 256 << 20;
-
 /// A running pipeline.
 pub(crate) struct Pipeline {
     pub(crate) log: Arc<dyn EventLog>,
@@ -164,7 +161,7 @@ impl Pipeline {
         ];
         let state = StateSettings {
             folder: state_folder(config),
-            memory: StateMemory::new(STATE_MEMORY),
+            memory: StateMemory::default(),
             flush: FlushPolicy::default(),
         };
         let cores = std::thread::available_parallelism().map_or(1, usize::from);

@@ -36,6 +36,13 @@ pub struct StateMemory {
     memtable_bytes: usize,
 }
 
+impl Default for StateMemory {
+    /// 96 MiB: less makes stores write and compact more.
+    fn default() -> Self {
+        Self::new(96 << 20)
+    }
+}
+
 impl StateMemory {
     /// Shares `bytes` among all stores; half of it at most for writes.
     #[must_use]

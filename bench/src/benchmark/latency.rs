@@ -97,7 +97,7 @@ fn on_embedded(seconds: f64) -> Result<Run> {
     ];
     let state = StateSettings {
         folder: installation.state_folder(),
-        memory: StateMemory::new(256 << 20),
+        memory: StateMemory::default(),
         flush: FlushPolicy::default(),
     };
     let shutdown = Shutdown::default();
