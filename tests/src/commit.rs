@@ -294,3 +294,52 @@ impl CommitWatch for TransactionWatch {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rollcall_eventlog::embedded::{EmbeddedConfig, EmbeddedLog};
+    use rollcall_eventlog::{CleanupPolicy, MemberConfig, TopicConfig, UnitOfWork};
+
+    use super::*;
+
+    #[test]
+    fn a_unit_of_a_stage_is_under_way_until_its_records_are_in_a_segment() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let log = EmbeddedLog::open(EmbeddedConfig::new(folder.path())).expect("a log");
+        let topic = TopicConfig {
+            name: "topic".into(),
+            partitions: 1,
+            replication: 1,
+            cleanup: CleanupPolicy::Delete {
+                retention_ms: 86_400_000,
+            },
+        };
+        log.ensure_topics(std::slice::from_ref(&topic))
+            .expect("a topic");
+        let mut watch = JournalWatch::new(folder.path().to_owned());
+        let mut is_under_way_without_the_last_byte = || {
+            assert!(!watch.is_under_way(), "its commit has returned");
+            let segment = newest(&folder.path().join("partitions/topic-0")).expect("a segment");
+            let bytes = fs::read(&segment).expect("a segment");
+            fs::write(&segment, &bytes[..bytes.len() - 1]).expect("written");
+            let is_under_way = watch.is_under_way();
+            fs::write(&segment, bytes).expect("written");
+            is_under_way
+        };
+        for (group, is_a_stage) in [("rollcall-attendance", true), ("another", false)] {
+            let mut member = log
+                .join(MemberConfig {
+                    group: group.to_owned(),
+                    topics: vec!["topic".into()],
+                    instance: "one".to_owned(),
+                })
+                .expect("a member");
+            let mut unit = UnitOfWork::default();
+            unit.outputs
+                .push(&topic.name, 0, Some(b"key"), Some(&mut |_| ()), []);
+            unit.offsets.push((TopicPartition::new("topic", 0), 1));
+            member.commit(&unit).expect("committed");
+            assert_eq!(is_under_way_without_the_last_byte(), is_a_stage, "{group}");
+        }
+    }
+}
