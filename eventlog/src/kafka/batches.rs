@@ -14,6 +14,10 @@ use crate::{Header, Headers, RecordBatch, RecordBatchBuilder, RecordRef, TopicPa
 
 use super::partitions;
 
+/// Bytes after which no more is taken at once: what is taken is copied out of librdkafka, which reads
+/// on meanwhile.
+const FILL_BYTES: usize = 1 << 20;
+
 /// What was read from a consumer and not handed on yet.
 #[derive(Debug, Default)]
 pub(super) struct Batches {
@@ -93,7 +97,7 @@ impl Batches {
     }
 
     /// Waits at most `timeout` for something of the consumer, then takes what is there without
-    /// waiting, up to `max_records`. Ends early for events that are not messages.
+    /// waiting, up to `max_records` or [`FILL_BYTES`]. Ends early for events that are not messages.
     pub(super) fn fill<C: ConsumerContext>(
         &mut self,
         consumer: &BaseConsumer<C>,
@@ -103,12 +107,14 @@ impl Batches {
         let mut ended = Vec::new();
         let mut wait = timeout;
         let mut left = max_records.max(1);
+        let mut bytes = 0;
         let mut failure = None;
-        while left > 0 {
+        while left > 0 && bytes < FILL_BYTES {
             match consumer.poll(wait) {
                 Some(Ok(message)) => {
                     self.push(&message);
                     left -= 1;
+                    bytes += message.key_len() + message.payload_len();
                 }
                 Some(Err(KafkaError::PartitionEOF(partition))) => ended.push(partition),
                 Some(Err(error)) => {

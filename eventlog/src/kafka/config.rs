@@ -160,7 +160,12 @@ impl KafkaConfig {
             .set("enable.auto.offset.store", "false")
             .set("enable.partition.eof", "true")
             .set("check.crcs", "true")
-            .set("fetch.message.max.bytes", MAX_RECORD_BYTES.to_string())
+            // What lies read ahead in memory: at most this much, and one answer to a fetch, which holds
+            // up to `fetch.message.max.bytes` of each partition, and several times that once it is
+            // decompressed. librdkafka's defaults are 64 MiB and 1 MiB, for each consumer. A larger
+            // batch of records is given all the same where it is the first.
+            .set("queued.max.messages.kbytes", "2048")
+            .set("fetch.message.max.bytes", "262144")
             // One second without fetching once enough is queued is librdkafka's default, and costs
             // most of the throughput of compressed topics.
             .set("fetch.queue.backoff.ms", "5")
@@ -198,8 +203,10 @@ impl KafkaConfig {
         config
             .set("enable.idempotence", "true")
             .set("acks", "all")
-            .set("compression.type", "lz4")
             .set("linger.ms", "2")
+            // A quarter of librdkafka's: buffers of this size are held for each batch under way, here
+            // and again by whoever reads it. It costs hardly any compression.
+            .set("batch.size", "262144")
             .set("message.max.bytes", MAX_RECORD_BYTES.to_string());
         config
     }
@@ -208,6 +215,8 @@ impl KafkaConfig {
     pub(super) fn appender(&self) -> ClientConfig {
         let mut config = self.producer(&self.client_id);
         config
+            // Its batches are small and their callers wait.
+            .set("compression.type", "lz4")
             .set("delivery.timeout.ms", millis(self.delivery_timeout))
             .set("queue.buffering.max.messages", "50000")
             .set("queue.buffering.max.kbytes", "65536");
@@ -222,8 +231,14 @@ impl KafkaConfig {
             .set("transaction.timeout.ms", millis(self.transaction_timeout))
             // More than a transaction may last would be refused.
             .set("delivery.timeout.ms", millis(self.transaction_timeout))
-            .set("queue.buffering.max.messages", "200000")
-            .set("queue.buffering.max.kbytes", "262144");
+            // A fifth fewer bytes than lz4 on rows and events; higher levels cost more than they save.
+            .set("compression.type", "zstd")
+            .set("compression.level", "1")
+            // The unit of work holds its outputs until it is committed; this copy of them, and the
+            // batches that are under way, need only keep the connection busy. More than the largest
+            // record, which would never find room.
+            .set("queue.buffering.max.messages", "50000")
+            .set("queue.buffering.max.kbytes", "6144");
         self.with_properties(config)
     }
 }
