@@ -1,8 +1,8 @@
 # Rollcall in a container: docker build -t rollcall .
 FROM rust:1.95-bookworm AS build
-# For librdkafka, RocksDB (bindings are made with libclang) and OpenSSL, all linked in.
+# For librdkafka, RocksDB (compiled by clang, bindings made with libclang) and OpenSSL, all linked in.
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends libclang-dev make perl \
+    && apt-get install -y --no-install-recommends clang libclang-dev make perl \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY . .

@@ -21,6 +21,7 @@ need_command c++ build-essential
 need_command make build-essential
 need_command perl perl
 need_libclang
+need_command clang++ clang
 if [ "${1:-build}" = test ] && [ -z "${KAFKA_BROKERS:-}" ]; then
   need_command java default-jre-headless
   need_command mvn maven
