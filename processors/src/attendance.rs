@@ -32,4 +32,4 @@ mod tests;
 mod timer;
 
 pub use settings::{AttendanceSettings, NoShowProof};
-pub use task::{Attendance, TOMBSTONE_VERSION};
+pub use task::Attendance;

@@ -28,14 +28,6 @@ use rollcall_schemas::catalogue::{
 
 use task::EngagementTask;
 
-/// The header of an activity that names the version of the contact that it came with, in decimal
-/// digits.
-pub const CONTACT_VERSION: &str = "contact-version";
-
-/// The header of a tombstone, of a row and of a contact, that names the version with which it ended,
-/// in decimal digits.
-pub const VERSION: &str = "version";
-
 /// The stage that makes contacts and activities of rows.
 #[derive(Clone, Debug)]
 pub struct Engagement {

@@ -25,13 +25,15 @@ pub const TIMESTAMP: &str = "rollcall.error.timestamp";
 
 /// The way of one stage's dead letters.
 #[derive(Clone, Debug)]
-pub(crate) struct DeadLetters {
+pub struct DeadLetters {
     route: Route,
     stage: &'static str,
 }
 
 impl DeadLetters {
-    pub(crate) fn new(topics: &TopicSettings, stage: &'static str) -> Self {
+    /// Dead letters of `stage`.
+    #[must_use]
+    pub fn new(topics: &TopicSettings, stage: &'static str) -> Self {
         Self {
             route: topics.route(&DEAD_LETTERS),
             stage,
@@ -40,7 +42,7 @@ impl DeadLetters {
 
     /// Adds the dead letter of `record` to `outputs`. A record without a key goes to the partition of
     /// its source's number.
-    pub(crate) fn push(
+    pub fn push(
         &self,
         outputs: &mut OutputBatch,
         from: &TopicPartition,

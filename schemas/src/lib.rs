@@ -8,6 +8,7 @@
 pub mod avro;
 pub mod catalogue;
 pub mod email;
+pub mod header;
 pub mod key;
 pub mod partitioner;
 pub mod record;

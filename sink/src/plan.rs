@@ -16,6 +16,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rollcall_runtime::Rejection;
 use rollcall_schemas::record::{Activity, Contact, Delivery, DeliveryState};
 
 use crate::backoff::Backoff;
@@ -57,10 +58,8 @@ pub enum Taken {
 pub struct DeadLetter {
     /// The record.
     pub source: Arc<Source>,
-    /// A short name of the class of fault.
-    pub class: &'static str,
-    /// What is wrong.
-    pub message: String,
+    /// Why.
+    pub why: Rejection,
 }
 
 /// What is to be committed.
@@ -402,8 +401,10 @@ impl Planner {
     pub fn unreadable(&mut self, source: Arc<Source>, message: String) {
         self.outputs.dead_letters.push(DeadLetter {
             source,
-            class: "unreadable",
-            message,
+            why: Rejection {
+                class: "unreadable",
+                message,
+            },
         });
     }
 

@@ -11,9 +11,9 @@ use rollcall_runtime::{
 use rollcall_schemas::catalogue::{
     ENGAGEMENT_ATTENDANCE, ENGAGEMENT_OCCURRENCES, ZOOM_EVENTS, ZOOM_RAW,
 };
-use rollcall_schemas::key;
 use rollcall_schemas::record::{EventKind, RawRecord, ZoomEvent};
 use rollcall_schemas::wire::{ATTENDANCE_ROW, Encoder, OCCURRENCE_ROW, RAW_RECORD, ZOOM_EVENT};
+use rollcall_schemas::{header, key};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::derive::{Role, Scene};
@@ -26,10 +26,6 @@ use super::settings::AttendanceSettings;
 use super::stay::{Stay, clip, each_stay};
 use super::timer::due;
 use crate::normalize::{Normalized, Normalizer};
-
-/// Header of a tombstone on `engagement.attendance`: the version of the row that is no more, in
-/// decimal digits.
-pub const TOMBSTONE_VERSION: &str = "version";
 
 /// Values kept in memory between units of work, per task.
 const MEMORY: usize = 20_000;
@@ -327,7 +323,7 @@ impl AttendanceTask {
                 if !row.shown {
                     let version = row.version.to_string();
                     let header = Header {
-                        name: TOMBSTONE_VERSION,
+                        name: header::VERSION,
                         value: version.as_bytes(),
                     };
                     route.push(outputs, &output_key, None, [header]);

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use rollcall_eventlog::{Header, OutputBatch, RecordBatch, RecordRef};
 use rollcall_runtime::{Outcome, Rejection, Route, StateError, StateView, Task, Unit};
+use rollcall_schemas::header::{CONTACT_VERSION, VERSION};
 use rollcall_schemas::key;
 use rollcall_schemas::record::AttendanceRow;
 use rollcall_schemas::wire::{ATTENDANCE_ROW, CONTACT, Encoder};
 
 use super::activity::Activities;
+use super::contact;
 use super::person::{Absorbed, Person};
-use super::{CONTACT_VERSION, VERSION, contact};
 
 /// The people whom a unit of work touches, read once and written once.
 pub(super) struct EngagementTask {

@@ -3,7 +3,7 @@ use rollcall_schemas::record::{
     Activity, AttendanceRow, AttendanceStatus, Contact, Milestone, MilestoneKind, Phase,
 };
 
-use super::{CONTACT_VERSION, Engagement, VERSION};
+use super::Engagement;
 use line::{Line, Record, Said};
 
 mod contacts;

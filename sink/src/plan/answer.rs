@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use rollcall_runtime::Rejection;
 use rollcall_schemas::record::DeliveryState;
 
 use super::{Answer, Call, DeadLetter, MOST_CONFLICTS, Moment, Planner, settle_sources};
@@ -181,8 +182,10 @@ impl Planner {
         self.write_contact(email, entry, Some(status), Some(reason.clone()), now);
         self.outputs.dead_letters.push(DeadLetter {
             source: Arc::clone(&contact.source),
-            class,
-            message: format!("contact: {reason}"),
+            why: Rejection {
+                class,
+                message: format!("contact: {reason}"),
+            },
         });
         let person = self
             .people

@@ -690,7 +690,7 @@ fn what_never_can_succeed_is_a_dead_letter_and_lets_the_rest_through() {
     assert_eq!(rig.states("event:x:1"), [Intended, Failed]);
     let dead = &rig.outputs.dead_letters[0];
     assert_eq!(
-        (dead.class, &*dead.message),
+        (dead.why.class, &*dead.why.message),
         ("event_refused", "event:x:1: 400: too large")
     );
     assert_eq!(dead.source.place.offset, 2);
@@ -821,7 +821,7 @@ fn a_conflict_of_identifiers_is_healed_by_id_and_given_up_in_the_end() {
     rig.wait(60);
     assert_eq!(rig.plan(), []);
     assert_eq!(rig.states("contact"), [Failed]);
-    assert_eq!(rig.outputs.dead_letters[0].class, "identifier_conflict");
+    assert_eq!(rig.outputs.dead_letters[0].why.class, "identifier_conflict");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use rollcall_runtime::Rejection;
 use rollcall_schemas::key;
 use rollcall_schemas::record::Delivery;
 
@@ -25,8 +26,7 @@ impl Planner {
             let message = format!("{}: {reason}", waiting.effect.id);
             self.outputs.dead_letters.push(DeadLetter {
                 source: Arc::clone(source),
-                class,
-                message,
+                why: Rejection { class, message },
             });
         }
         self.write_once(email, waiting, Transition::Fail, status, Some(reason), now);

@@ -1,10 +1,9 @@
 //! From what the planner wants committed to a unit of work.
 
-use rollcall_eventlog::{Header, Headers, UnitOfWork};
-use rollcall_runtime::{Route, TopicSettings, dead_letter};
-use rollcall_schemas::catalogue::{
-    BREVO_DELIVERIES, DEAD_LETTERS, ENGAGEMENT_ACTIVITIES, ENGAGEMENT_CONTACTS,
-};
+use rollcall_eventlog::{Headers, RecordRef, UnitOfWork};
+use rollcall_runtime::dead_letter::DeadLetters;
+use rollcall_runtime::{Route, TopicSettings};
+use rollcall_schemas::catalogue::{BREVO_DELIVERIES, ENGAGEMENT_ACTIVITIES, ENGAGEMENT_CONTACTS};
 use rollcall_schemas::wire::{DELIVERY, Encoder};
 
 use crate::metric::STAGE;
@@ -16,7 +15,7 @@ pub(super) struct Routes {
     pub(super) deliveries: Route,
     pub(super) contacts: Route,
     pub(super) activities: Route,
-    dead_letters: Route,
+    dead_letters: DeadLetters,
 }
 
 impl Routes {
@@ -25,7 +24,7 @@ impl Routes {
             deliveries: topics.route(&BREVO_DELIVERIES),
             contacts: topics.route(&ENGAGEMENT_CONTACTS),
             activities: topics.route(&ENGAGEMENT_ACTIVITIES),
-            dead_letters: topics.route(&DEAD_LETTERS),
+            dead_letters: DeadLetters::new(topics, STAGE),
         }
     }
 
@@ -56,38 +55,16 @@ impl Routes {
     fn push_dead_letter(&self, unit: &mut UnitOfWork, dead: &DeadLetter) {
         let source = &dead.source;
         let place = source.place;
-        let (number, offset, timestamp) = (
-            place.partition.to_string(),
-            place.offset.to_string(),
-            source.timestamp.to_string(),
-        );
-        let own = [
-            (dead_letter::CLASS, dead.class),
-            (dead_letter::MESSAGE, &*dead.message),
-            (dead_letter::STAGE, STAGE),
-            (dead_letter::TOPIC, &*self.source(place.topic).topic),
-            (dead_letter::PARTITION, &*number),
-            (dead_letter::OFFSET, &*offset),
-            (dead_letter::TIMESTAMP, &*timestamp),
-        ];
-        let headers = Headers::from_encoded(&source.headers);
-        let kept = headers
-            .iter()
-            .filter(|header| !header.name.starts_with(dead_letter::HEADER_PREFIX));
-        let headers = kept.chain(own.map(|(name, value)| Header {
-            name,
-            value: value.as_bytes(),
-        }));
-        let mut write = |out: &mut Vec<u8>| out.extend_from_slice(&source.value);
-        let topic = &self.dead_letters;
-        let partition = topic.partition_for(&source.key);
-        unit.outputs.push(
-            &topic.topic,
-            partition,
-            Some(&source.key),
-            Some(&mut write),
-            headers,
-        );
+        let record = RecordRef {
+            offset: place.offset,
+            timestamp: source.timestamp,
+            key: Some(&source.key),
+            value: Some(&source.value),
+            headers: Headers::from_encoded(&source.headers),
+        };
+        let from = self.source(place.topic).partition(place.partition);
+        self.dead_letters
+            .push(&mut unit.outputs, &from, &record, &dead.why);
     }
 }
 

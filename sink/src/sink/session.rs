@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use rollcall_eventlog::{CommitError, Offsets, Reader, RecordBatch, RecordRef};
 use rollcall_runtime::{Lease, LeaseError, Shutdown, Transition};
+use rollcall_schemas::header::{CONTACT_VERSION, VERSION};
 use rollcall_schemas::record::{Activity, Contact};
 use rollcall_schemas::wire::{ACTIVITY, CONTACT, Encoder};
 use rollcall_schemas::{email, key};
@@ -51,11 +52,6 @@ const CHECKS: Backoff = Backoff {
 
 /// How long a commit is made again that the log does not take.
 const COMMIT_PATIENCE: Duration = Duration::from_secs(5);
-
-/// The activity's header with the version of the contact that it came with.
-const CONTACT_VERSION: &str = "contact-version";
-/// The header of a contact's tombstone with the version that it went away with.
-const VERSION: &str = "version";
 
 /// Why a session ended that was not asked to.
 pub(super) enum Ended {
@@ -263,10 +259,10 @@ impl<'s> Session<'s> {
             metric::effect(delivery);
         }
         for dead in &outputs.dead_letters {
-            metric::dead_letter(dead.class);
+            metric::dead_letter(dead.why.class);
             tracing::warn!(
-                class = dead.class,
-                message = dead.message,
+                class = dead.why.class,
+                message = dead.why.message,
                 email = self.shown(&dead.source.key),
                 "a record went to the dead letters"
             );

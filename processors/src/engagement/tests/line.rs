@@ -7,11 +7,12 @@ use rollcall_eventlog::{
     Header, Headers, OutputBatch, RecordBatch, RecordBatchBuilder, RecordRef, TopicPartition,
 };
 use rollcall_runtime::{Outcome, Stage, StateError, Task, TopicSettings, Unit};
+use rollcall_schemas::header::{CONTACT_VERSION, VERSION};
 use rollcall_schemas::record::{Activity, AttendanceRow, Contact};
 use rollcall_schemas::wire::{ACTIVITY, ATTENDANCE_ROW, CONTACT};
 use rollcall_schemas::{key, partitioner};
 
-use super::{CONTACT_VERSION, Engagement, VERSION};
+use super::Engagement;
 
 /// A record of `engagement.attendance`.
 #[derive(Clone, Debug, PartialEq)]

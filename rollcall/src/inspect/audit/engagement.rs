@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use anyhow::Result;
 use rollcall_eventlog::{RecordRef, TopicPartition};
-use rollcall_processors::engagement::VERSION;
 use rollcall_schemas::catalogue::{
     ENGAGEMENT_ACTIVITIES, ENGAGEMENT_ATTENDANCE, ENGAGEMENT_CONTACTS,
 };
+use rollcall_schemas::header::VERSION;
 use rollcall_schemas::key;
 use rollcall_schemas::record::{Activity, AttendanceRow, AttendanceStatus, Contact};
 use rollcall_schemas::wire::{ACTIVITY, ATTENDANCE_ROW, CONTACT};
