@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 /// How units of work are cut.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct CommitPolicy {
-    /// How much longer than the last commit took a worker that has drained its input waits until the
-    /// next, within the two bounds below: so commits take no more than this share of its time, and a
+    /// How many times as long as the last commit took a worker that has drained its input waits until
+    /// the next, within the two bounds below: so commits take a bounded share of its time, and a
     /// trickle is committed every few milliseconds where a commit is cheap.
     pub rest_per_commit: u32,
     /// Least time between two commits of a worker that has drained its input.
