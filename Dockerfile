@@ -1,6 +1,7 @@
 # Rollcall in a container: docker build -t rollcall .
 FROM rust:1.95-bookworm AS build
-# For librdkafka, RocksDB (compiled by clang, bindings made with libclang) and OpenSSL, all linked in.
+# For librdkafka, RocksDB (compiled by clang through scripts/cxx, bindings made with libclang) and
+# OpenSSL, all linked in.
 RUN apt-get update \
     && apt-get install -y --no-install-recommends clang libclang-dev make perl \
     && rm -rf /var/lib/apt/lists/*

@@ -213,4 +213,13 @@ fn the_image_is_built_from_every_crate_of_the_workspace() {
             "{member} is not in .dockerignore"
         );
     }
+    // The compiler of .cargo/config.toml: without it the image is built by another one.
+    let compiler = "scripts/cxx";
+    assert!(text(".cargo/config.toml").contains(&format!("value = \"{compiler}\"")));
+    for name in [".cargo", compiler] {
+        assert!(
+            kept.lines().any(|line| line == format!("!{name}")),
+            "{name} is not in .dockerignore"
+        );
+    }
 }
