@@ -16,6 +16,7 @@ use rollcall_schemas::record::{RawKind, RawRecord, Tick};
 use rollcall_schemas::wire::{Encoder, RAW_RECORD};
 
 use crate::metric;
+use crate::throttle::Throttle;
 
 /// The role's name, in its lease's group.
 pub const ROLE: &str = "clock";
@@ -93,6 +94,7 @@ impl ClockRole {
 
     fn tick_while_leased(&self, lease: &mut Lease, shutdown: &Shutdown) -> Result<(), LogError> {
         let mut encoder = RAW_RECORD.encoder();
+        let alarm = Throttle::default();
         let mut last_ms = None;
         let mut due = Instant::now();
         while !shutdown.is_requested() {
@@ -136,7 +138,9 @@ impl ClockRole {
                     return Err(error);
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "a tick was not appended; the next one stands for it");
+                    if alarm.allows() {
+                        tracing::warn!(%error, "a tick was not appended; the next one stands for it");
+                    }
                     self.active.set(if lease.is_active() { 1.0 } else { 0.0 });
                     let _ = shutdown.wait(self.settings.every);
                 }

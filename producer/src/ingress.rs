@@ -6,7 +6,6 @@
 //! retry could mend, and every trouble of ours is a 503.
 
 mod answer;
-mod throttle;
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -33,7 +32,7 @@ pub use answer::{Answer, Refusal};
 use crate::envelope::Envelope;
 use crate::metric;
 use crate::signature::{Key, SecretsError, Verifier};
-use throttle::Throttle;
+use crate::throttle::Throttle;
 
 /// Where Zoom's webhooks are taken in.
 pub const PATH: &str = "/webhooks/zoom";
@@ -81,6 +80,35 @@ pub struct Ingress {
     skew_seconds: Gauge,
     clock_alarm: Throttle,
     log_alarm: Throttle,
+}
+
+/// A delivery on its way into the log.
+struct Delivery {
+    append: AppendFuture,
+    /// Written once the log has it, where that is wanted.
+    log_line: Option<LogLine>,
+}
+
+/// What the log line of a delivery that is kept says.
+struct LogLine {
+    event: String,
+    meeting_id: Option<String>,
+    account_id: Option<String>,
+    bytes: usize,
+    partition: TopicPartition,
+}
+
+impl LogLine {
+    fn write(self) {
+        tracing::info!(
+            event = ?self.event,
+            meeting_id = self.meeting_id,
+            account_id = ?self.account_id,
+            bytes = self.bytes,
+            partition = %self.partition,
+            "webhook"
+        );
+    }
 }
 
 thread_local! {
@@ -133,15 +161,20 @@ impl Ingress {
 
     /// Decides about a request whose body is there, and keeps it where it is to be kept.
     pub async fn receive(&self, headers: &HeaderMap, body: &[u8]) -> Answer {
-        let append = match self.examine(headers, body) {
-            Ok(append) => append,
+        let Delivery { append, log_line } = match self.examine(headers, body) {
+            Ok(delivery) => delivery,
             Err(answer) => return answer,
         };
         let started = Instant::now();
         let result = append.await;
         self.append_seconds.record(started.elapsed());
         match result {
-            Ok(_) => Answer::Kept,
+            Ok(_) => {
+                if let Some(line) = log_line {
+                    line.write();
+                }
+                Answer::Kept
+            }
             Err(error) => {
                 self.alarm_of_the_log(&error);
                 Answer::Refused(Refusal::LogUnavailable)
@@ -151,7 +184,7 @@ impl Ingress {
 
     /// All of [`Self::receive`] that needs no waiting: the delivery on its way into the log, or the
     /// answer where it does not go there.
-    fn examine(&self, headers: &HeaderMap, body: &[u8]) -> Result<AppendFuture, Answer> {
+    fn examine(&self, headers: &HeaderMap, body: &[u8]) -> Result<Delivery, Answer> {
         let signer = self
             .signer(headers, body)
             .ok_or(Answer::Refused(Refusal::BadSignature))?;
@@ -220,7 +253,7 @@ impl Ingress {
         envelope: &Envelope<'_>,
         body: &[u8],
         now_ms: i64,
-    ) -> AppendFuture {
+    ) -> Delivery {
         let account_id = envelope
             .account_id
             .as_deref()
@@ -231,16 +264,13 @@ impl Ingress {
             .or(account_id)
             .unwrap_or(KEY_OF_NOBODY);
         let partition = &self.partitions[self.route.partition_for(key.as_bytes()) as usize];
-        if self.log_webhooks {
-            tracing::info!(
-                event = ?envelope.event.as_str(),
-                meeting_id = envelope.meeting_id.as_deref(),
-                account_id = ?envelope.account_id.as_deref(),
-                bytes = body.len(),
-                %partition,
-                "webhook"
-            );
-        }
+        let log_line = self.log_webhooks.then(|| LogLine {
+            event: envelope.event.as_str().to_owned(),
+            meeting_id: envelope.meeting_id.as_deref().map(str::to_owned),
+            account_id: envelope.account_id.as_deref().map(str::to_owned),
+            bytes: body.len(),
+            partition: partition.clone(),
+        });
         let request_id = headers
             .get(REQUEST_ID)
             .and_then(|value| value.to_str().ok());
@@ -257,11 +287,12 @@ impl Ingress {
             }),
             tick: None,
         };
-        ENCODER.with_borrow_mut(|(encoder, value)| {
+        let append = ENCODER.with_borrow_mut(|(encoder, value)| {
             value.clear();
             encoder.encode_into(&record, value);
             self.appender.append(partition, Some(key.as_bytes()), value)
-        })
+        });
+        Delivery { append, log_line }
     }
 
     fn alarm_of_the_log(&self, error: &LogError) {

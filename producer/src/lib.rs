@@ -11,3 +11,5 @@ pub mod ingress;
 pub mod metric;
 pub mod remote_clock;
 pub mod signature;
+
+mod throttle;

@@ -80,12 +80,16 @@ fn neither_headers_nor_bodies_are_logged() {
         400
     );
     let failing = Server::with(
-        settings(),
+        IngressSettings {
+            log_webhooks: true,
+            ..settings()
+        },
         Appends::Fail(|| LogError::Busy {
             reason: "full-in-this-test".into(),
         }),
     );
-    assert_eq!(failing.send(&Delivery::of(BODY)).status, 503);
+    let refused = BODY.replace("meeting.marked", "meeting.refused");
+    assert_eq!(failing.send(&Delivery::of(refused)).status, 503);
     assert_eq!(
         Server::start()
             .send(&Delivery::stamped(NOW - 4_000, SECRET, BODY))
@@ -103,6 +107,7 @@ fn neither_headers_nor_bodies_are_logged() {
         assert!(text.contains(expected), "{expected} in\n{text}");
     }
     for forbidden in [
+        "meeting.refused",
         "body.example",
         "Ann-in-the-body",
         "client-id-in-a-header",

@@ -1,11 +1,11 @@
-//! Keeps an alarm that every request would raise from filling the log.
+//! Keeps an alarm that every request, or every tick, would raise from filling the log.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 /// Lets one alarm through a minute.
 #[derive(Debug)]
-pub(super) struct Throttle {
+pub(crate) struct Throttle {
     started: Instant,
     /// Whole minutes since `started`, plus one, of the last alarm; zero before any.
     last: AtomicU64,
@@ -22,7 +22,7 @@ impl Default for Throttle {
 
 impl Throttle {
     /// Whether the alarm may be raised now.
-    pub(super) fn allows(&self) -> bool {
+    pub(crate) fn allows(&self) -> bool {
         self.allows_in_minute(self.started.elapsed().as_secs() / 60)
     }
 
