@@ -61,8 +61,8 @@ pub enum LogError {
         /// The most that is taken.
         limit: usize,
     },
-    /// The disk is nearly full; the log stops before it is.
-    #[error("{free} bytes are left on the disk of {}, and the log stops at {reserve}: make room, or move the folder", path.display())]
+    /// The disk is nearly full. The log goes on reading, and takes records again once there is room.
+    #[error("{free} bytes are left on the disk of {}, and the log takes no more records below {reserve}: make room, or move the folder. It goes on by itself", path.display())]
     DiskFull {
         /// The log's folder.
         path: PathBuf,
@@ -128,12 +128,13 @@ pub enum LogError {
 }
 
 impl LogError {
-    /// Whether the same call may succeed later without anybody's doing.
+    /// Whether the same call may succeed later, so that it is worth trying again rather than ending.
     #[must_use]
     pub fn is_retriable(&self) -> bool {
         matches!(
             self,
             Self::Busy { .. }
+                | Self::DiskFull { .. }
                 | Self::Kafka {
                     retriable: true,
                     ..

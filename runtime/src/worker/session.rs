@@ -7,7 +7,7 @@ use rollcall_eventlog::{
     CommitError, LogError, Member, Polled, RecordBatch, TopicPartition, UnitOfWork,
 };
 
-use super::{PAUSE, WorkerConfig};
+use super::{DISK_FULL_PAUSE, PAUSE, WorkerConfig};
 use crate::dead_letter::DeadLetters;
 use crate::metric;
 use crate::pace::Pace;
@@ -375,7 +375,11 @@ impl<'a> Session<'a> {
             Err(CommitError::Log(error)) if error.is_retriable() => {
                 metric::not_committed(stage, "failed");
                 tracing::warn!(stage, %error, "the unit of work could not be committed, and is done again");
-                let _ = self.shutdown.wait(PAUSE);
+                let pause = match error {
+                    LogError::DiskFull { .. } => DISK_FULL_PAUSE,
+                    _ => PAUSE,
+                };
+                let _ = self.shutdown.wait(pause);
                 self.abort(&[])?;
                 Ok(Next::InThisSession)
             }

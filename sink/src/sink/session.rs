@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
-use rollcall_eventlog::{CommitError, Offsets, Reader, RecordBatch, RecordRef};
+use rollcall_eventlog::{CommitError, LogError, Offsets, Reader, RecordBatch, RecordRef};
 use rollcall_runtime::{Lease, LeaseError, Shutdown, Transition};
 use rollcall_schemas::header::{CONTACT_VERSION, VERSION};
 use rollcall_schemas::record::{Activity, Contact};
@@ -52,6 +52,9 @@ const CHECKS: Backoff = Backoff {
 
 /// How long a commit is made again that the log does not take.
 const COMMIT_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long to wait for room on the disk: somebody has to make it.
+const DISK_FULL_WAIT: Duration = Duration::from_secs(5);
 
 /// Why a session ended that was not asked to.
 pub(super) enum Ended {
@@ -149,10 +152,10 @@ impl<'s> Session<'s> {
     pub(super) fn run(&mut self, lease: &mut Lease, shutdown: &Shutdown) -> Result<(), Ended> {
         loop {
             if shutdown.is_requested() {
-                return self.drain(lease);
+                return self.drain(lease, shutdown);
             }
             match lease.poll(Duration::ZERO) {
-                Ok(Some(Transition::Ending)) => return self.drain(lease),
+                Ok(Some(Transition::Ending)) => return self.drain(lease, shutdown),
                 Ok(Some(Transition::Standby)) => {
                     return Err(Ended::Standby("the lease went to another".to_owned()));
                 }
@@ -166,7 +169,7 @@ impl<'s> Session<'s> {
             let mut busy = self.take_events();
             busy |= self.take_redrives()?;
             busy |= self.read()?;
-            busy |= self.send(lease)?;
+            busy |= self.send(lease, shutdown)?;
             self.note_idleness(busy);
             self.tell();
             if !busy && let Ok(event) = self.events.recv_timeout(IDLE_WAIT) {
@@ -184,7 +187,7 @@ impl<'s> Session<'s> {
     }
 
     /// Plans, commits what must be durable first, and makes the calls.
-    fn send(&mut self, lease: &mut Lease) -> Result<bool, Ended> {
+    fn send(&mut self, lease: &mut Lease, shutdown: &Shutdown) -> Result<bool, Ended> {
         let now = self.now();
         let calls = self.planner.plan(&mut self.limiter, now);
         self.gather();
@@ -193,7 +196,7 @@ impl<'s> Session<'s> {
         let due = (must_commit && (!calls.is_empty() || since >= COMMIT_INTERVAL))
             || (!self.outputs.is_empty() && since >= POSITION_INTERVAL);
         if due {
-            self.commit(lease)?;
+            self.commit(lease, shutdown)?;
         }
         let busy = !calls.is_empty();
         let not_after = Instant::now() + FRESHNESS;
@@ -228,13 +231,25 @@ impl<'s> Session<'s> {
         }
     }
 
-    fn commit(&mut self, lease: &mut Lease) -> Result<(), Ended> {
+    fn commit(&mut self, lease: &mut Lease, shutdown: &Shutdown) -> Result<(), Ended> {
         let mut unit = self.routes.unit(&self.outputs, &mut self.encoder);
-        let started = Instant::now();
+        let mut started = Instant::now();
         loop {
             let reason = match lease.commit(&mut unit) {
                 Ok(()) => break,
                 Err(LeaseError::Commit(CommitError::Aborted { reason })) => reason,
+                Err(LeaseError::Commit(CommitError::Log(error @ LogError::DiskFull { .. }))) => {
+                    tracing::warn!(%error, "the sink waits for room on the disk");
+                    let reason = error.to_string();
+                    self.sink
+                        .handle
+                        .update(|status| status.paused = Some(reason.clone()));
+                    if shutdown.wait(DISK_FULL_WAIT) {
+                        return Err(Ended::Standby(reason));
+                    }
+                    started = Instant::now();
+                    continue;
+                }
                 Err(LeaseError::Commit(CommitError::Log(error))) if error.is_retriable() => {
                     error.to_string()
                 }
@@ -281,7 +296,7 @@ impl<'s> Session<'s> {
     }
 
     /// Waits a while for what is in flight, and commits what came of it.
-    fn drain(&mut self, lease: &mut Lease) -> Result<(), Ended> {
+    fn drain(&mut self, lease: &mut Lease, shutdown: &Shutdown) -> Result<(), Ended> {
         let until = Instant::now() + DRAIN;
         while self.planner.calls_in_flight() > 0 {
             let Ok(event) = self
@@ -296,7 +311,7 @@ impl<'s> Session<'s> {
         if self.outputs.is_empty() {
             Ok(())
         } else {
-            self.commit(lease)
+            self.commit(lease, shutdown)
         }
     }
 

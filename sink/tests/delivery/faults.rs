@@ -50,6 +50,37 @@ fn a_refused_key_pauses_and_the_sink_goes_on_by_itself() {
 }
 
 #[test]
+fn a_full_disk_is_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let brevo = Brevo::start(FaultRates::NONE, Behaviour::default());
+    let line = Line::open(folder.path());
+    line.append(
+        &[contact(ANN, 1)],
+        &[(activity(ANN, MilestoneKind::NoShow, "1"), 1)],
+    );
+    line.log.close().unwrap();
+    let line = Line::open_full(folder.path());
+    let sink = line.sink(&brevo, options(&brevo));
+    sink.wait("the wait for room", |status| {
+        status
+            .paused
+            .as_deref()
+            .is_some_and(|reason| reason.contains("make room"))
+    });
+    sink.stop();
+    assert!(
+        brevo.account.snapshot().events.is_empty(),
+        "what happens once is not sent before the ledger has it"
+    );
+    line.log.close().unwrap();
+
+    let line = Line::open(folder.path());
+    let sink = line.sink(&brevo, options(&brevo));
+    sink.wait("the event", |status| status.confirmed.events == 1);
+    sink.stop();
+}
+
+#[test]
 fn an_attribute_that_is_missing_stops_the_start_or_is_created() {
     let folder = tempfile::tempdir().unwrap();
     let brevo = Brevo::start(FaultRates::NONE, Behaviour::default());

@@ -111,7 +111,18 @@ pub(crate) struct Line {
 
 impl Line {
     pub(crate) fn open(folder: &Path) -> Self {
-        let log = EmbeddedLog::open(EmbeddedConfig::new(folder)).unwrap();
+        Self::with(EmbeddedConfig::new(folder))
+    }
+
+    /// On a disk that has no room for another record.
+    pub(crate) fn open_full(folder: &Path) -> Self {
+        let mut config = EmbeddedConfig::new(folder);
+        config.reserve_bytes = u64::MAX;
+        Self::with(config)
+    }
+
+    fn with(config: EmbeddedConfig) -> Self {
+        let log = EmbeddedLog::open(config).unwrap();
         let topics = TopicSettings {
             prefix: "acme.".into(),
             ..TopicSettings::default()
