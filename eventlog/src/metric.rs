@@ -16,6 +16,9 @@ pub const EMBEDDED_CHECKPOINTS_TOTAL: &str = "rollcall_embedded_checkpoints_tota
 /// Counter: bytes of the embedded log's segments that compaction has rewritten.
 pub const EMBEDDED_COMPACTED_BYTES_TOTAL: &str = "rollcall_embedded_compacted_bytes_total";
 
+/// Gauge: bytes of the disk that the embedded log may still use before it takes no more records.
+pub const EMBEDDED_FREE_BYTES: &str = "rollcall_embedded_free_bytes";
+
 /// Describes the metrics to the recorder that is installed.
 pub fn describe() {
     metrics::describe_gauge!(
@@ -42,5 +45,10 @@ pub fn describe() {
         EMBEDDED_COMPACTED_BYTES_TOTAL,
         metrics::Unit::Bytes,
         "Bytes of the embedded log's segments that compaction has rewritten"
+    );
+    metrics::describe_gauge!(
+        EMBEDDED_FREE_BYTES,
+        metrics::Unit::Bytes,
+        "Bytes of the disk that the embedded log may still use before it takes no more records"
     );
 }

@@ -100,9 +100,11 @@ impl Housekeeping {
     /// Keeps house until the bell ends it, or something fails: then the log stops.
     pub(super) fn run(&self, every: Duration) {
         let mut next_sweep = Instant::now() + every;
+        self.look_at_the_disk();
         while self.bell.wait_until(next_sweep) {
             let outcome = if Instant::now() >= next_sweep {
                 next_sweep = Instant::now() + every;
+                self.look_at_the_disk();
                 self.sweep()
             } else {
                 self.checkpoint()
@@ -112,6 +114,13 @@ impl Housekeeping {
                 Err(LogError::Closed { .. }) => return,
                 Err(error) => return self.engine.stop(&error.to_string().into()),
             }
+        }
+    }
+
+    /// Others fill the disk too, so that it is looked at also while nothing is written.
+    fn look_at_the_disk(&self) {
+        if let Err(error) = self.engine.space.look() {
+            tracing::warn!(%error, "how much of the disk is left is not known");
         }
     }
 
