@@ -63,7 +63,8 @@ impl Webhook {
 pub struct Webhooks {
     file: BufReader<File>,
     value: Vec<u8>,
-    first_end: i64,
+    /// When the next tick is due; not known before the first webhook.
+    next_tick: Option<i64>,
     last_end: i64,
     encoder: Encoder,
 }
@@ -79,7 +80,7 @@ impl Webhooks {
         Ok(Self {
             file: BufReader::with_capacity(1 << 20, file),
             value: Vec::new(),
-            first_end: i64::MAX,
+            next_tick: None,
             last_end: 0,
             encoder: RAW_RECORD.encoder(),
         })
@@ -108,7 +109,6 @@ impl Webhooks {
         webhook.body.clear();
         webhook.body.extend_from_slice(body);
         if body.starts_with(br#"{"event":"webinar.ended""#) {
-            self.first_end = self.first_end.min(webhook.received_at);
             self.last_end = self.last_end.max(webhook.received_at);
         }
         Ok(true)
@@ -119,19 +119,30 @@ impl Webhooks {
         webhook.encode_into(&mut self.encoder, out);
     }
 
-    /// Ticks to go to every partition after all webhooks, as values of `zoom.raw`: after them every
-    /// webinar of the load has ended and every row is final.
-    pub fn ticks(&mut self) -> Vec<Vec<u8>> {
+    /// Ticks to go to every partition before `webhook`, as values of `zoom.raw`: time passes while
+    /// webhooks come.
+    pub fn ticks_before(&mut self, webhook: &Webhook) -> Vec<Vec<u8>> {
+        self.next_tick
+            .get_or_insert(webhook.received_at + TICK_EVERY);
+        self.ticks_until(webhook.received_at)
+    }
+
+    /// Ticks to go to every partition after all webhooks: after them every webinar of the load has
+    /// ended and every row is final.
+    pub fn last_ticks(&mut self) -> Vec<Vec<u8>> {
+        self.ticks_until(self.last_end + UNTIL_FINAL)
+    }
+
+    fn ticks_until(&mut self, end: i64) -> Vec<Vec<u8>> {
         let mut ticks = Vec::new();
-        let mut at = self.first_end;
-        while at <= self.last_end + UNTIL_FINAL {
+        while let Some(at) = self.next_tick.filter(|at| *at <= end) {
             ticks.push(self.encoder.encode(&RawRecord {
                 kind: RawKind::Tick,
                 received_at: at,
                 tick: Some(Tick { at }),
                 ..RawRecord::default()
             }));
-            at += TICK_EVERY;
+            self.next_tick = Some(at + TICK_EVERY);
         }
         ticks
     }

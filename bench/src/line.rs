@@ -215,7 +215,7 @@ impl Installation {
         })
     }
 
-    /// Writes a load to `zoom.raw`, as the ingress would, and ticks after it. Returns how many webhooks.
+    /// Writes a load to `zoom.raw`, as the ingress would, and ticks with it. Returns how many webhooks.
     ///
     /// # Errors
     ///
@@ -235,15 +235,11 @@ impl Installation {
         let mut input = Webhooks::open(&load.webhooks)?;
         let (mut webhook, mut count) = (Webhook::default(), 0);
         while count < most && input.read(&mut webhook)? {
+            pen.ticks(&input.ticks_before(&webhook))?;
             pen.webhook(&webhook)?;
             count += 1;
         }
-        pen.wait()?;
-        for tick in input.ticks() {
-            for partition in pen.raw.all() {
-                pen.append(&partition, b"tick", &tick)?;
-            }
-        }
+        pen.ticks(&input.last_ticks())?;
         pen.wait()?;
         drop(pen);
         log.close()?;
@@ -484,6 +480,16 @@ impl Pen {
         let appended = self.append(&partition, &webhook.key, &value);
         self.value = value;
         appended
+    }
+
+    /// Appends ticks to every partition.
+    fn ticks(&mut self, ticks: &[Vec<u8>]) -> Result<()> {
+        for tick in ticks {
+            for partition in self.raw.all() {
+                self.append(&partition, b"tick", tick)?;
+            }
+        }
+        Ok(())
     }
 
     fn append(&mut self, partition: &TopicPartition, key: &[u8], value: &[u8]) -> Result<()> {

@@ -15,6 +15,8 @@ pub struct MemoryState {
     pub reads: u64,
     /// Keys written or removed.
     pub writes: u64,
+    /// Bytes of values written.
+    pub written_bytes: u64,
 }
 
 impl MemoryState {
@@ -53,6 +55,7 @@ impl StateView for MemoryState {
 
     fn put(&mut self, key: &[u8], value: Vec<u8>) {
         let start = Instant::now();
+        self.written_bytes += value.len() as u64;
         match self.entries.get_mut(key) {
             Some(known) => *known = value,
             None => {

@@ -19,6 +19,10 @@ use clap::Parser;
 use crate::commands::{Arguments, run};
 use crate::config::ConfigError;
 
+#[cfg(target_os = "linux")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// Wrong use: of the command line, or of the configuration.
 const WRONG_USE: u8 = 2;
 

@@ -39,6 +39,6 @@ pub use recovery::StateSettings;
 pub use shutdown::Shutdown;
 pub use stage::{Outcome, Rejection, Stage, StateError, StateView, Task, Unit, View};
 pub use status::StageStatus;
-pub use store::{FlushPolicy, StateMemory};
+pub use store::{FlushPolicy, StateMemory, WriteBackPolicy};
 pub use topics::{Route, TopicSettings, WriteValue};
 pub use worker::{Worker, WorkerConfig, group};

@@ -1,52 +1,138 @@
-//! The writes of one unit of work, over a store that does not have them yet.
+//! Writes in memory, over a store that does not have them yet.
+//!
+//! Those of the unit of work that is open, and under them those of the units before it, which are in
+//! the log and which the store takes together later. A key that many units write is written to the
+//! store once, and what was written last is read from memory.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+
+use foldhash::fast::RandomState;
 
 use crate::StateError;
 use crate::stage::StateView;
 use crate::store::Store;
 
-/// What a unit of work has written: a value, or the removal of a key.
+/// A value, or the removal of a key.
+type Write = Option<Vec<u8>>;
+
+/// What units of work have written.
 ///
 /// Looked up by hash; put in order only when a scan asks for it, because most units never scan.
 #[derive(Debug, Default)]
 pub(crate) struct Overlay {
-    writes: HashMap<Arc<[u8]>, Option<Vec<u8>>, foldhash::fast::RandomState>,
+    places: HashMap<Arc<[u8]>, usize, RandomState>,
+    entries: Vec<Entry>,
+    /// Places of what the open unit has written.
+    open: Vec<usize>,
+    /// Bytes of keys and values that are committed.
+    bytes: usize,
+    /// What the store has taken last, as it is there: most of what is read next.
+    stored: HashMap<Arc<[u8]>, Write, RandomState>,
     ordered: BTreeSet<Arc<[u8]>>,
     not_yet_ordered: Vec<Arc<[u8]>>,
 }
 
+#[derive(Debug)]
+struct Entry {
+    key: Arc<[u8]>,
+    /// By the open unit of work.
+    open: Option<Write>,
+    /// By those before it.
+    committed: Option<Write>,
+}
+
+impl Entry {
+    fn write(&self) -> Option<&Write> {
+        self.open.as_ref().or(self.committed.as_ref())
+    }
+}
+
 impl Overlay {
-    pub(crate) fn get(&self, key: &[u8]) -> Option<&Option<Vec<u8>>> {
-        self.writes.get(key)
+    /// What is known of a key without the store.
+    pub(crate) fn get(&self, key: &[u8]) -> Option<&Write> {
+        self.places
+            .get(key)
+            .and_then(|place| self.entries[*place].write())
+            .or_else(|| self.stored.get(key))
     }
 
-    pub(crate) fn set(&mut self, key: &[u8], value: Option<Vec<u8>>) {
+    pub(crate) fn set(&mut self, key: &[u8], value: Write) {
         debug_assert!(!key.is_empty(), "the empty key is the store's own");
-        if let Some(known) = self.writes.get_mut(key) {
-            *known = value;
-            return;
+        let place = match self.places.get(key) {
+            Some(place) => *place,
+            None => {
+                let key: Arc<[u8]> = key.into();
+                self.not_yet_ordered.push(Arc::clone(&key));
+                self.places.insert(Arc::clone(&key), self.entries.len());
+                self.entries.push(Entry {
+                    key,
+                    open: None,
+                    committed: None,
+                });
+                self.entries.len() - 1
+            }
+        };
+        if self.entries[place].open.replace(value).is_none() {
+            self.open.push(place);
         }
-        let key: Arc<[u8]> = key.into();
-        self.not_yet_ordered.push(Arc::clone(&key));
-        self.writes.insert(key, value);
     }
 
-    /// All writes, in no order.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
-        self.writes
+    /// The log has the open unit of work.
+    pub(crate) fn commit(&mut self) {
+        let weight = |key: &[u8], write: &Write| key.len() + write.as_ref().map_or(0, Vec::len);
+        for place in self.open.drain(..) {
+            let Entry {
+                key,
+                open,
+                committed,
+            } = &mut self.entries[place];
+            let before = committed.as_ref().map_or(0, |write| weight(key, write));
+            *committed = open.take();
+            let now = committed.as_ref().map_or(0, |write| weight(key, write));
+            self.bytes = self.bytes + now - before;
+        }
+    }
+
+    /// The log has not: what the open unit of work has written is dropped.
+    pub(crate) fn abort(&mut self) {
+        for place in self.open.drain(..) {
+            self.entries[place].open = None;
+        }
+    }
+
+    /// Bytes that the store is yet to take.
+    pub(crate) fn committed_bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// All that the store is yet to take, in the order of keys.
+    pub(crate) fn committed(&self) -> Vec<(&[u8], Option<&[u8]>)> {
+        let mut writes: Vec<_> = self
+            .entries
             .iter()
-            .map(|(key, value)| (&**key, value.as_deref()))
+            .filter_map(|entry| Some((&*entry.key, entry.committed.as_ref()?.as_deref())))
+            .collect();
+        writes.sort_unstable_by_key(|(key, _)| *key);
+        writes
     }
 
-    pub(crate) fn clear(&mut self) {
-        self.writes.clear();
+    /// The store has all that is committed. No unit of work is open.
+    pub(crate) fn stored(&mut self) {
+        debug_assert!(self.open.is_empty(), "a unit of work is open");
+        self.places.clear();
         self.ordered.clear();
         self.not_yet_ordered.clear();
+        self.stored.clear();
+        self.stored.extend(
+            self.entries
+                .drain(..)
+                .filter_map(|entry| Some((entry.key, entry.committed?))),
+        );
+        self.bytes = 0;
     }
 
-    /// The writes whose keys start with `prefix`, in order.
+    /// The writes that the store does not have, and whose keys start with `prefix`, in order.
     fn scan<'a>(
         &'a mut self,
         prefix: &'a [u8],
@@ -58,7 +144,10 @@ impl Overlay {
                 std::ops::Bound::Unbounded,
             ))
             .take_while(move |key| key.starts_with(prefix))
-            .map(|key| (&**key, self.writes.get(key).and_then(Option::as_deref)))
+            .filter_map(|key| {
+                let write = self.entries[self.places[key]].write()?;
+                Some((&**key, write.as_deref()))
+            })
     }
 }
 
@@ -159,6 +248,7 @@ mod tests {
         Delete(Vec<u8>),
         Scan(Vec<u8>, usize),
         Commit,
+        Store,
         Discard,
     }
 
@@ -171,7 +261,8 @@ mod tests {
             6 => (key(), prop::collection::vec(any::<u8>(), 0..3)).prop_map(|(key, value)| Step::Put(key, value)),
             3 => key().prop_map(Step::Delete),
             3 => (prop::collection::vec(prop_oneof![Just(0_u8), Just(1), Just(0xff)], 0..3), 1..6_usize).prop_map(|(prefix, most)| Step::Scan(prefix, most)),
-            1 => Just(Step::Commit),
+            2 => Just(Step::Commit),
+            1 => Just(Step::Store),
             1 => Just(Step::Discard),
         ]
     }
@@ -179,7 +270,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(24))]
 
-        /// Whatever is written, committed and discarded, the state is what an ordered map would be.
+        /// Whatever is written, committed, stored and discarded, the state is what an ordered map would be.
         #[test]
         fn behaves_as_an_ordered_map(steps in prop::collection::vec(step(), 1..60)) {
             let folder = tempfile::tempdir().unwrap();
@@ -210,13 +301,25 @@ mod tests {
                         prop_assert_eq!(seen, expected);
                     }
                     Step::Commit => {
+                        overlay.commit();
+                        committed.clone_from(&now);
+                        let size = |key: &[u8], value: Option<&[u8]>| key.len() + value.map_or(0, <[u8]>::len);
+                        let whole: usize = overlay.committed().into_iter().map(|(key, value)| size(key, value)).sum();
+                        prop_assert_eq!(overlay.committed_bytes(), whole);
+                    }
+                    Step::Store => {
+                        overlay.abort();
+                        now.clone_from(&committed);
                         let stamp = Stamp { state_version: 1, position: Position::Input(5), committed_at_ms: 9, source: "t".into() };
                         store.commit(&mut overlay, &stamp, 1).unwrap();
                         prop_assert_eq!(store.stamp().unwrap(), Some(stamp));
-                        committed.clone_from(&now);
+                        prop_assert_eq!(overlay.committed_bytes(), 0);
+                        let mut stored = BTreeMap::new();
+                        store.scan(&[], &mut |key, value| stored.insert(key.to_vec(), value.to_vec()).is_none()).unwrap();
+                        prop_assert_eq!(&stored, &committed);
                     }
                     Step::Discard => {
-                        overlay.clear();
+                        overlay.abort();
                         now.clone_from(&committed);
                     }
                 }

@@ -6,12 +6,13 @@
 //! is always an offset of the stage's *input*: all records below it are in the store, none above.
 //!
 //! - A unit of work is committed to the log first, with the offset of the input that it leads to.
-//!   Only then does the store take the unit's writes, and that offset with them, in one write batch.
+//!   Only then are its writes for the store, which takes those of some units together, and the offset
+//!   of the last of them, in one write batch (see [`crate::WriteBackPolicy`]).
 //!   So a store is never ahead of the group's committed offset, and whoever finds it ahead knows that
 //!   the log was reset, and rebuilds.
 //! - A store has one column family, and a write-ahead log that is never synced: what a crash leaves of
 //!   it is the state after one of its earlier commits, whole, with that commit's position. A process
-//!   that was killed leaves its last one; after a stop of the machine the write-ahead log does not
+//!   that was killed leaves its last one, a few thousand records behind; after a stop of the machine the write-ahead log does not
 //!   count, and the forced flushes of [`crate::FlushPolicy`] bound how much earlier it is.
 //! - After a crash the store stands at `p` and the group at `c`, with `p <= c`. The records of the
 //!   input from `p` to `c` are taken again, their outputs dropped: tasks are pure functions of the
@@ -47,7 +48,7 @@ use self::plan::{Known, Plan, Reason, plan};
 use crate::clock::Clock;
 use crate::metric;
 use crate::stage::{Stage, StateError, View};
-use crate::store::{FlushPolicy, OpenError, Position, StateMemory, Store};
+use crate::store::{FlushPolicy, OpenError, Position, StateMemory, Store, WriteBackPolicy};
 use crate::task::{RunningTask, Source, StatefulTask};
 use crate::{RuntimeError, TopicSettings};
 
@@ -66,6 +67,8 @@ pub struct StateSettings {
     pub folder: PathBuf,
     /// The memory that all stores share.
     pub memory: StateMemory,
+    /// When they take what units of work have written.
+    pub write_back: WriteBackPolicy,
     /// When they are flushed to disk.
     pub flush: FlushPolicy,
 }
@@ -192,6 +195,7 @@ impl Recovery {
         } = reading;
         crash_point!(BEFORE_RECOVERED);
         task.commit(Position::Input(target), 0, with.clock.now_ms())
+            .and_then(|()| task.write_back())
             .map_err(state)?;
         if self.restored > 0 {
             task.store.flush(false).map_err(state)?;
@@ -333,7 +337,12 @@ impl Recovery {
             target,
             "recovering"
         );
-        let task = StatefulTask::new(with.stage.task(self.partition.partition), store, source);
+        let task = StatefulTask::new(
+            with.stage.task(self.partition.partition),
+            store,
+            source,
+            with.state.write_back,
+        );
         Ok(Some(Reading {
             task,
             reader: None,

@@ -150,6 +150,12 @@ pub enum StateError {
         /// What it says.
         source: rocksdb::Error,
     },
+    /// Another task of this process has the store.
+    #[error("the state store in {path} is in use by another task")]
+    InUse {
+        /// Its folder.
+        path: std::path::PathBuf,
+    },
     /// The store's folder cannot be made or read.
     #[error("the folder of a state store, {path}: {source}")]
     Folder {

@@ -7,6 +7,7 @@
 //! in the batch of every commit.
 
 mod boot;
+mod claim;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use rocksdb::{
     ErrorKind, FlushOptions, LogLevel, Options, ReadOptions, WriteBatch, WriteBufferManager,
 };
 
+use self::claim::Claim;
 use crate::StateError;
 use crate::overlay::Overlay;
 
@@ -91,6 +93,30 @@ impl Default for FlushPolicy {
         Self {
             records: 200_000,
             age: Duration::from_secs(300),
+        }
+    }
+}
+
+/// When a store takes what units of work have written since it did so last: together, so that a key
+/// which many of them write is written once. A process that was killed takes these records from the
+/// log again.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct WriteBackPolicy {
+    /// Records processed.
+    pub records: u64,
+    /// Bytes of keys and values written.
+    pub bytes: usize,
+    /// Time since the first of them was committed.
+    pub age: Duration,
+}
+
+impl Default for WriteBackPolicy {
+    /// 20,000 records, 8 MiB, or 2 seconds.
+    fn default() -> Self {
+        Self {
+            records: 20_000,
+            bytes: 8 << 20,
+            age: Duration::from_secs(2),
         }
     }
 }
@@ -175,6 +201,8 @@ pub(crate) struct Store {
     flush: FlushPolicy,
     unflushed: u64,
     flushed_at: Instant,
+    /// Let go of once the database is closed: fields are dropped in this order.
+    _claim: Claim,
 }
 
 impl Store {
@@ -184,6 +212,11 @@ impl Store {
         memory: &StateMemory,
         flush: FlushPolicy,
     ) -> Result<Self, OpenError> {
+        let claim = Claim::of(path).ok_or_else(|| {
+            OpenError::InUse(StateError::InUse {
+                path: path.to_owned(),
+            })
+        })?;
         boot::drop_write_ahead_log_of_an_earlier_run(path).map_err(|source| {
             OpenError::Failed(StateError::Folder {
                 path: path.to_owned(),
@@ -213,6 +246,7 @@ impl Store {
             flush,
             unflushed: 0,
             flushed_at: Instant::now(),
+            _claim: claim,
         })
     }
 
@@ -269,8 +303,8 @@ impl Store {
         iterator.status().map_err(|source| self.error(source))
     }
 
-    /// Writes all of `overlay`, and the stamp, at once, and empties `overlay`. `records` were applied
-    /// since the last commit.
+    /// Takes all that is committed of `overlay`, and the stamp, at once. `records` were applied since
+    /// the last time.
     pub(crate) fn commit(
         &mut self,
         overlay: &mut Overlay,
@@ -279,7 +313,8 @@ impl Store {
     ) -> Result<(), StateError> {
         crash_point!(BEFORE_STORE);
         let mut batch = WriteBatch::default();
-        for (key, value) in overlay.iter() {
+        // In order: the memory table is a sorted list.
+        for (key, value) in overlay.committed() {
             match value {
                 Some(value) => batch.put(key, value),
                 None => batch.delete(key),
@@ -288,7 +323,7 @@ impl Store {
         batch.put(STAMP_KEY, stamp.encode());
         self.db.write(batch).map_err(|source| self.error(source))?;
         crash_point!(AFTER_STORE);
-        overlay.clear();
+        overlay.stored();
         self.unflushed += records;
         if self.unflushed >= self.flush.records
             || (self.unflushed > 0 && self.flushed_at.elapsed() >= self.flush.age)
@@ -349,6 +384,16 @@ fn options(memory: &StateMemory) -> Options {
     options.set_memtable_whole_key_filtering(true);
     options.set_memtable_prefix_bloom_ratio(0.1);
     options.set_compression_type(DBCompressionType::Lz4);
+    // What is flushed is soon compacted.
+    options.set_compression_per_level(&[
+        DBCompressionType::None,
+        DBCompressionType::None,
+        DBCompressionType::Lz4,
+        DBCompressionType::Lz4,
+        DBCompressionType::Lz4,
+        DBCompressionType::Lz4,
+        DBCompressionType::Lz4,
+    ]);
     options.set_level_compaction_dynamic_level_bytes(true);
     options.set_max_background_jobs(2);
     options.set_bytes_per_sync(1 << 20);
@@ -420,6 +465,7 @@ mod tests {
         for position in 1..=3 {
             let mut overlay = Overlay::default();
             overlay.set(b"key", Some(position.to_string().into_bytes()));
+            overlay.commit();
             store.commit(&mut overlay, &at(position), 1).unwrap();
             if position == 1 {
                 store.flush(true).unwrap();
@@ -464,6 +510,15 @@ mod tests {
         let path = folder.path().join("0");
         let memory = StateMemory::new(8 << 20);
         let open = || Store::open(&path, &memory, FlushPolicy::default());
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..25 {
+                        assert!(matches!(open(), Ok(_) | Err(OpenError::InUse(_))));
+                    }
+                });
+            }
+        });
         let mut first = open().unwrap();
         assert!(matches!(open(), Err(OpenError::InUse(_))));
         first.flush(true).unwrap();

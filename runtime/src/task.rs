@@ -1,13 +1,14 @@
 //! One partition of a stage at work: the task, its store, and the unit of work that is open.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use rollcall_eventlog::{OutputBatch, RecordBatch, TopicPartition};
 
 use crate::dead_letter::DeadLetters;
 use crate::overlay::{OverlaidStore, Overlay};
 use crate::stage::{Outcome, StateError, Task, Unit};
-use crate::store::{Position, Stamp, Store};
+use crate::store::{Position, Stamp, Store, WriteBackPolicy};
 use crate::tally::Tally;
 
 /// A task over its store, with the writes that the store does not have yet.
@@ -15,9 +16,21 @@ pub(crate) struct StatefulTask {
     pub(crate) task: Box<dyn Task>,
     pub(crate) store: Store,
     pub(crate) source: Source,
+    write_back: WriteBackPolicy,
     overlay: Overlay,
+    /// What the log has and the store has not, where there is any.
+    ahead: Option<Ahead>,
     dropped: OutputBatch,
     outcomes: Vec<Outcome>,
+}
+
+/// How far the log is ahead of a store.
+struct Ahead {
+    position: Position,
+    records: u64,
+    since: Instant,
+    /// The time of the last commit, in milliseconds since 1970.
+    committed_at_ms: i64,
 }
 
 /// What a store's stamp says beside its position.
@@ -28,12 +41,19 @@ pub(crate) struct Source {
 }
 
 impl StatefulTask {
-    pub(crate) fn new(task: Box<dyn Task>, store: Store, source: Source) -> Self {
+    pub(crate) fn new(
+        task: Box<dyn Task>,
+        store: Store,
+        source: Source,
+        write_back: WriteBackPolicy,
+    ) -> Self {
         Self {
             task,
             store,
             source,
+            write_back,
             overlay: Overlay::default(),
+            ahead: None,
             dropped: OutputBatch::default(),
             outcomes: Vec::new(),
         }
@@ -71,20 +91,52 @@ impl StatefulTask {
         })
     }
 
-    /// Writes what the unit of work changed to the store, with the position that it is then at.
+    /// The log has the unit of work, which leads to `position`. The store takes it in its own time.
     pub(crate) fn commit(
         &mut self,
         position: Position,
         records: u64,
         now_ms: i64,
     ) -> Result<(), StateError> {
+        self.overlay.commit();
+        let ahead = self.ahead.get_or_insert_with(|| Ahead {
+            position,
+            records: 0,
+            since: Instant::now(),
+            committed_at_ms: now_ms,
+        });
+        ahead.position = position;
+        ahead.records += records;
+        ahead.committed_at_ms = now_ms;
+        self.write_back_where_due()
+    }
+
+    /// Lets the store take what it lacks, where that is much or old.
+    pub(crate) fn write_back_where_due(&mut self) -> Result<(), StateError> {
+        let due = self.ahead.as_ref().is_some_and(|ahead| {
+            ahead.records >= self.write_back.records
+                || self.overlay.committed_bytes() >= self.write_back.bytes
+                || ahead.since.elapsed() >= self.write_back.age
+        });
+        if due { self.write_back() } else { Ok(()) }
+    }
+
+    /// Lets the store take what it lacks, with the position that it is then at. No unit of work is
+    /// open.
+    pub(crate) fn write_back(&mut self) -> Result<(), StateError> {
+        let Some(ahead) = &self.ahead else {
+            return Ok(());
+        };
         let stamp = Stamp {
             state_version: self.source.state_version,
-            position,
-            committed_at_ms: now_ms,
+            position: ahead.position,
+            committed_at_ms: ahead.committed_at_ms,
             source: Arc::clone(&self.source.name),
         };
-        self.store.commit(&mut self.overlay, &stamp, records)
+        self.store
+            .commit(&mut self.overlay, &stamp, ahead.records)?;
+        self.ahead = None;
+        Ok(())
     }
 
     /// Brings the store over a batch of its view, and to `position`.
@@ -143,7 +195,7 @@ impl StatefulTask {
 
     fn discard(&mut self) {
         self.task.reset();
-        self.overlay.clear();
+        self.overlay.abort();
     }
 }
 
@@ -228,7 +280,7 @@ impl RunningTask {
         self.task.finish(outputs)
     }
 
-    /// The log has the unit of work: the store takes it too. Returns how many records it had.
+    /// The log has the unit of work. Returns how many records it had.
     pub(crate) fn commit(&mut self, now_ms: i64) -> Result<u64, StateError> {
         self.task
             .commit(Position::Input(self.position), self.records, now_ms)?;
@@ -244,6 +296,14 @@ impl RunningTask {
         self.committed
     }
 
+    /// Lets the store take what it lacks, where that is old and no unit of work is open.
+    pub(crate) fn rest(&mut self) -> Result<(), StateError> {
+        if self.has_moved() {
+            return Ok(());
+        }
+        self.task.write_back_where_due()
+    }
+
     pub(crate) fn position(&self) -> i64 {
         self.position
     }
@@ -255,6 +315,8 @@ impl RunningTask {
     /// Drops the unit of work, and closes the store with all that is committed on disk.
     pub(crate) fn close(mut self) -> Result<(), StateError> {
         crash_point!(BEFORE_CLOSE);
+        self.task.discard();
+        self.task.write_back()?;
         self.task.store.flush(true)
     }
 }

@@ -24,7 +24,7 @@ use rollcall_runtime::clock::SystemClock;
 use rollcall_runtime::secret::Secret;
 use rollcall_runtime::{
     CommitPolicy, FlushPolicy, Shutdown, Stage, StageStatus, StateMemory, StateSettings, Worker,
-    WorkerConfig,
+    WorkerConfig, WriteBackPolicy,
 };
 use rollcall_schemas::catalogue::{ENGAGEMENT_CONTACTS, ZOOM_RAW};
 use serde::Serialize;
@@ -98,6 +98,7 @@ fn on_embedded(seconds: f64) -> Result<Run> {
     let state = StateSettings {
         folder: installation.state_folder(),
         memory: StateMemory::default(),
+        write_back: WriteBackPolicy::default(),
         flush: FlushPolicy::default(),
     };
     let shutdown = Shutdown::default();

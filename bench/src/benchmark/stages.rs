@@ -42,6 +42,7 @@ struct Spent {
     state: Duration,
     reads: u64,
     writes: u64,
+    written_bytes: u64,
     keys: usize,
     outputs: u64,
     output_bytes: u64,
@@ -155,12 +156,13 @@ pub(crate) fn run() -> Result<()> {
     println!("{table}");
     for (name, spent) in [("attendance", &attendance), ("engagement", &engagement)] {
         println!(
-            "{name}: {} in, {} out ({} bytes each), {} keys read, {} written, {} held",
+            "{name}: {} in, {} out ({} bytes each), {} keys read, {} written ({} bytes each), {} held",
             spent.records,
             spent.outputs,
             spent.output_bytes / spent.outputs.max(1),
             spent.reads,
             spent.writes,
+            spent.written_bytes / spent.writes.max(1),
             spent.keys
         );
     }
@@ -203,25 +205,29 @@ pub(crate) fn run() -> Result<()> {
     Ok(())
 }
 
-/// The load as batches of `zoom.raw`, by partition, ticks last.
+/// The load as batches of `zoom.raw`, by partition, with its ticks.
 fn read_input(load: &Load) -> Result<(Vec<Vec<RecordBatch>>, u64)> {
     let mut writers: Vec<PartitionWriter> = (0..PARTITIONS)
         .map(|partition| PartitionWriter::new(ZOOM_RAW.name, partition))
         .collect();
     let mut input = Webhooks::open(&load.webhooks)?;
     let (mut webhook, mut value, mut count) = (Webhook::default(), Vec::new(), 0);
+    let tick_all = |writers: &mut [PartitionWriter], ticks: Vec<Vec<u8>>| {
+        for tick in ticks {
+            for writer in &mut *writers {
+                writer.push(b"tick", Some(&tick));
+            }
+        }
+    };
     while input.read(&mut webhook)? {
+        tick_all(&mut writers, input.ticks_before(&webhook));
         value.clear();
         input.raw_record(&webhook, &mut value);
         writers[partitioner::partition(&webhook.key, PARTITIONS) as usize]
             .push(&webhook.key, Some(&value));
         count += 1;
     }
-    for tick in input.ticks() {
-        for writer in &mut writers {
-            writer.push(b"tick", Some(&tick));
-        }
-    }
+    tick_all(&mut writers, input.last_ticks());
     Ok((
         writers.into_iter().map(PartitionWriter::finish).collect(),
         count,
@@ -361,6 +367,7 @@ fn run_stage(
         spent.state += state.spent;
         spent.reads += state.reads;
         spent.writes += state.writes;
+        spent.written_bytes += state.written_bytes;
         spent.keys += state.len();
     }
     Ok(spent)

@@ -7,7 +7,6 @@
 
 use std::io::ErrorKind;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 
 /// The kernel's name for the time since the machine was started.
 const RUN_OF_THE_MACHINE: &str = "/proc/sys/kernel/random/boot_id";
@@ -17,10 +16,6 @@ const NOTE: &str = "BOOT";
 /// Drops the write-ahead log of the store in `path` where the machine was started anew since it was
 /// written, or where the system does not say. Makes the folder.
 pub(super) fn drop_write_ahead_log_of_an_earlier_run(path: &Path) -> std::io::Result<()> {
-    // Of two tasks that open one store, one is refused; until then it must not drop what the other
-    // writes.
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     std::fs::create_dir_all(path)?;
     let run = std::fs::read(RUN_OF_THE_MACHINE).ok();
     let note = path.join(NOTE);

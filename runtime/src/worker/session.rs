@@ -209,10 +209,14 @@ impl<'a> Session<'a> {
                 && !self.open.pace.is_open()
                 && self.open.pace.is_due_when_idle(now));
         if due {
-            self.commit()
-        } else {
-            Ok(Next::InThisSession)
+            return self.commit();
         }
+        let stage = self.stage();
+        for task in self.running.values_mut() {
+            task.rest()
+                .map_err(|source| RuntimeError::State { stage, source })?;
+        }
+        Ok(Next::InThisSession)
     }
 
     fn assigned(

@@ -10,7 +10,7 @@ use rollcall_eventlog::{EventLog, MemberConfig, TopicPartition, UnitOfWork};
 use rollcall_runtime::clock::SystemClock;
 use rollcall_runtime::{
     CommitPolicy, FlushPolicy, RuntimeError, Shutdown, Stage, StageStatus, StateMemory,
-    StateSettings, TopicSettings, Worker, WorkerConfig, group,
+    StateSettings, TopicSettings, Worker, WorkerConfig, WriteBackPolicy, group,
 };
 use rollcall_schemas::catalogue::DEAD_LETTERS;
 
@@ -137,6 +137,10 @@ pub(crate) fn config(folder: &Path, stage: &'static str, instance: &str, cut: Cu
         state: StateSettings {
             folder: folder.to_owned(),
             memory: StateMemory::new(8 << 20),
+            write_back: WriteBackPolicy {
+                records: cut.flush_records / 2,
+                ..WriteBackPolicy::default()
+            },
             flush: FlushPolicy {
                 records: cut.flush_records,
                 age: Duration::from_secs(3600),

@@ -26,6 +26,7 @@ impl Chance {
             input_records: random.random_range(20..200),
             batch_records: random.random_range(1..80),
             unit_records: random.random_range(5..150),
+            write_back_records: random.random_range(1..150),
             flush_records: random.random_range(20..400),
             segment_bytes: random.random_range(2..40) << 10,
             sweep_every: random.random_range(1..6),

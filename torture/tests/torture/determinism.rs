@@ -25,6 +25,7 @@ const SMALL: Cut = Cut {
     partitions: PARTITIONS,
     batch_records: 3,
     unit_records: 7,
+    write_back_records: 15,
     flush_records: 30,
     ..Cut::USUAL
 };
@@ -33,6 +34,7 @@ const LARGE: Cut = Cut {
     input_records: 100_000,
     batch_records: 100_000,
     unit_records: 100_000,
+    write_back_records: 1_000_000,
     flush_records: 1_000_000,
     segment_bytes: 32 << 20,
     restarts: 0,
@@ -72,6 +74,7 @@ fn play(
                 state: StateSettings {
                     folder: place.state(),
                     memory: memory.clone(),
+                    write_back: cut.write_back(),
                     flush: FlushPolicy {
                         records: cut.flush_records,
                         age: Duration::MAX,

@@ -18,7 +18,7 @@ use rollcall_processors::engagement::Engagement;
 use rollcall_runtime::clock::Clock;
 use rollcall_runtime::{
     CommitPolicy, FlushPolicy, Shutdown, Stage, StageStatus, StateMemory, StateSettings,
-    TopicSettings, Worker, WorkerConfig,
+    TopicSettings, Worker, WorkerConfig, WriteBackPolicy,
 };
 use rollcall_sandbox::account::SETTLED_MS;
 use rollcall_schemas::catalogue::ZOOM_RAW;
@@ -37,6 +37,8 @@ pub(crate) struct Cut {
     pub(crate) batch_records: usize,
     /// Records of a unit of work.
     pub(crate) unit_records: usize,
+    /// Records after which a store takes what it lacks.
+    pub(crate) write_back_records: u64,
     /// Records between two flushes of a store.
     pub(crate) flush_records: u64,
     /// Bytes of a segment.
@@ -54,11 +56,21 @@ impl Cut {
         input_records: 60,
         batch_records: 25,
         unit_records: 40,
+        write_back_records: 30,
         flush_records: 90,
         segment_bytes: 8 << 10,
         sweep_every: 3,
         restarts: 1,
     };
+
+    /// When stores take what they lack.
+    pub(crate) fn write_back(&self) -> WriteBackPolicy {
+        WriteBackPolicy {
+            records: self.write_back_records,
+            bytes: usize::MAX,
+            age: Duration::MAX,
+        }
+    }
 
     pub(crate) fn topics(&self, prefix: &str) -> TopicSettings {
         TopicSettings {
@@ -256,6 +268,7 @@ fn work(
             state: StateSettings {
                 folder: place.state(),
                 memory: memory.clone(),
+                write_back: cut.write_back(),
                 flush: FlushPolicy {
                     records: cut.flush_records,
                     age: Duration::MAX,

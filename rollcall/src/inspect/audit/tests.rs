@@ -13,7 +13,7 @@ use rollcall_processors::engagement::Engagement;
 use rollcall_runtime::clock::SystemClock;
 use rollcall_runtime::{
     CommitPolicy, FlushPolicy, Route, Shutdown, Stage, StageStatus, StateMemory, StateSettings,
-    TopicSettings, Worker, WorkerConfig, group,
+    TopicSettings, Worker, WorkerConfig, WriteBackPolicy, group,
 };
 use rollcall_sandbox::account::Plan;
 use rollcall_sandbox::deliveries::{DeliveryFaults, deliveries};
@@ -146,6 +146,7 @@ impl Line {
             state: StateSettings {
                 folder: self.folder.path().join("state"),
                 memory: StateMemory::new(16 << 20),
+                write_back: WriteBackPolicy::default(),
                 flush: FlushPolicy::default(),
             },
             commit: CommitPolicy::default(),
