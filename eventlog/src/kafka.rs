@@ -47,7 +47,7 @@ use crate::{
 };
 
 use appender::KafkaAppender;
-pub use config::KafkaConfig;
+pub use config::{KafkaConfig, PropertyError, check_property};
 use context::Logging;
 use failure::Failure;
 use member::KafkaMember;

@@ -11,6 +11,7 @@ mod document;
 mod error;
 mod field_mapping;
 mod fill;
+mod origin;
 mod scalar;
 mod schema;
 mod storage;
@@ -35,6 +36,7 @@ pub(crate) use zoom::{LogLevel, NoShowProof, Zoom};
 
 use error::Problem;
 use fill::Sources;
+use origin::Origin;
 
 /// Brevo's key, where the file has none.
 const BREVO_API_KEY: &str = "BREVO_API_KEY";
@@ -66,6 +68,9 @@ pub(crate) struct Config {
     /// This process's name among those that share a Kafka cluster: the same after a restart, unlike that of any other that runs. The host's name, where it is left out.
     #[serde(default, deserialize_with = "scalar::optional_text")]
     pub(crate) instance: Option<String>,
+    /// Where it was read, for what is missing from it.
+    #[serde(skip)]
+    origin: Origin,
 }
 
 /// The accounts that are read.
@@ -146,10 +151,9 @@ impl Config {
             fill::fill(&mut tree, &Sources { variable, folder })?;
             let mut config: Self = deserialize::from_node(&tree)?;
             if config.brevo.api_key.is_none() {
-                config.brevo.api_key = variable(BREVO_API_KEY)
-                    .filter(|key| !key.is_empty())
-                    .map(Secret::new);
+                config.brevo.api_key = key_of_environment(variable)?;
             }
+            config.origin = Origin::of(file, &tree);
             Ok(config)
         };
         read().map_err(|error: ConfigError| error.with_elsewhere(schema::places_of).in_file(file))
@@ -159,7 +163,7 @@ impl Config {
     pub(crate) fn ingress(&self) -> Result<IngressSettings, ConfigError> {
         let zoom = &self.connectors.zoom;
         if zoom.webhook.secret_token.is_empty() {
-            return Err(needed(
+            return Err(self.needed(
                 "connectors.zoom.webhook.secret_token",
                 "the ingress checks Zoom's webhooks with it. It is the Secret Token on the Feature page of the Zoom app",
             ));
@@ -174,7 +178,14 @@ impl Config {
 
     /// The key of Brevo's API.
     pub(crate) fn brevo_api_key(&self) -> Result<&Secret, ConfigError> {
-        self.brevo.api_key.as_ref().ok_or_else(|| needed("brevo.api_key", "the sink writes to Brevo with it. Set it, or the environment variable BREVO_API_KEY"))
+        self.brevo.api_key.as_ref().ok_or_else(|| self.needed("brevo.api_key", "the sink writes to Brevo with it. Set it, or the environment variable BREVO_API_KEY"))
+    }
+
+    /// The error of a key that may be left out, but not for what this process does: at the innermost
+    /// of its groups that the file has.
+    fn needed(&self, key: &'static str, why: &'static str) -> ConfigError {
+        ConfigError::new(Some(self.origin.nearest(key)), Problem::Needed { key, why })
+            .in_file(&self.origin.file)
     }
 
     /// This process's name among those that share a cluster.
@@ -186,8 +197,21 @@ impl Config {
     }
 }
 
-fn needed(key: &'static str, why: &'static str) -> ConfigError {
-    ConfigError::new(None, Problem::Needed { key, why })
+fn key_of_environment(
+    variable: &dyn Fn(&str) -> Option<String>,
+) -> Result<Option<Secret>, ConfigError> {
+    match variable(BREVO_API_KEY).filter(|key| !key.is_empty()) {
+        Some(key) if !scalar::is_key(&key) => Err(ConfigError::new(
+            None,
+            Problem::Other {
+                message: format!(
+                    "the environment variable {BREVO_API_KEY} {}",
+                    scalar::NO_KEY
+                ),
+            },
+        )),
+        key => Ok(key.map(Secret::new)),
+    }
 }
 
 fn host_name() -> Option<String> {

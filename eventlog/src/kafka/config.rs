@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::error::KafkaError;
+use rdkafka::types::RDKafkaConfRes;
 
 use crate::LogError;
 
@@ -83,22 +85,16 @@ impl KafkaConfig {
         }
     }
 
-    /// Refuses properties that are the engine's own to set.
+    /// Refuses properties that cannot be set.
     pub(super) fn check(&self) -> Result<(), LogError> {
-        match self
-            .properties
-            .keys()
-            .find(|name| OWN_PROPERTIES.contains(&name.as_str()))
-        {
-            None => Ok(()),
-            Some(name) => Err(LogError::Kafka {
+        for (name, value) in &self.properties {
+            check_property(name, value).map_err(|error| LogError::Kafka {
                 action: "reading its properties".to_owned(),
-                reason: format!(
-                    "{name} is set by Rollcall itself, and another value would lose or repeat records: remove it"
-                ),
+                reason: format!("{name}: {error}"),
                 retriable: false,
-            }),
+            })?;
         }
+        Ok(())
     }
 
     fn client(&self, client_id: &str) -> ClientConfig {
@@ -243,6 +239,38 @@ impl KafkaConfig {
     }
 }
 
+/// A property that cannot be set. Does not show the value, which may be a password.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum PropertyError {
+    /// The engine's own to set.
+    #[error("is set by Rollcall itself, and another value would lose or repeat records: remove it")]
+    Own,
+    /// librdkafka has no such property.
+    #[error("is no property of librdkafka: see its CONFIGURATION.md")]
+    Unknown,
+    /// librdkafka knows it, and does not take the value.
+    #[error("librdkafka does not take this value: see its CONFIGURATION.md")]
+    Value,
+}
+
+/// Whether a property of [`KafkaConfig::properties`] can be set.
+///
+/// # Errors
+///
+/// Where it cannot.
+pub fn check_property(name: &str, value: &str) -> Result<(), PropertyError> {
+    if OWN_PROPERTIES.contains(&name) {
+        return Err(PropertyError::Own);
+    }
+    match ClientConfig::new().set(name, value).create_native_config() {
+        Err(KafkaError::ClientConfig(RDKafkaConfRes::RD_KAFKA_CONF_UNKNOWN, ..)) => {
+            Err(PropertyError::Unknown)
+        }
+        Err(_) => Err(PropertyError::Value),
+        Ok(_) => Ok(()),
+    }
+}
+
 /// Without the values of properties, some of which are passwords.
 impl std::fmt::Debug for KafkaConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -265,7 +293,7 @@ fn millis(duration: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{KafkaConfig, OWN_PROPERTIES};
+    use super::{KafkaConfig, OWN_PROPERTIES, PropertyError, check_property};
 
     #[test]
     fn properties_that_would_break_the_promises_are_refused() {
@@ -280,6 +308,19 @@ mod tests {
             .properties
             .insert("security.protocol".to_owned(), "SASL_SSL".to_owned());
         assert!(config.check().is_ok());
+    }
+
+    #[test]
+    fn properties_that_librdkafka_does_not_take_are_refused() {
+        assert_eq!(check_property("sasl.password", "any thing"), Ok(()));
+        assert_eq!(
+            check_property("sasl.pasword", "x"),
+            Err(PropertyError::Unknown)
+        );
+        assert_eq!(
+            check_property("linger.ms", "soon"),
+            Err(PropertyError::Value)
+        );
     }
 
     #[test]

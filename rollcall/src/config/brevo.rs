@@ -4,14 +4,14 @@ use rollcall_runtime::secret::Secret;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::scalar::{HttpUrl, Period, Share, optional_secret};
+use super::scalar::{HttpUrl, Period, Share, not_built_yet, optional_key, optional_secret};
 
 /// The Brevo account.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Brevo {
     /// Key of Brevo's API. Where it is left out, the environment variable BREVO_API_KEY is used.
-    #[serde(deserialize_with = "optional_secret")]
+    #[serde(deserialize_with = "optional_key")]
     #[schemars(with = "Option<String>")]
     pub(crate) api_key: Option<Secret>,
     /// Brevo's API.
@@ -27,6 +27,7 @@ pub(crate) struct Brevo {
     /// Whether a mapped attribute that Brevo does not have is created; else the start fails and names it.
     pub(crate) create_attributes: bool,
     /// Whether everything is done but the sending. Not built yet: true is refused.
+    #[serde(deserialize_with = "not_built_yet")]
     pub(crate) dry_run: bool,
     /// Brevo's webhooks.
     pub(crate) webhook: BrevoWebhook,

@@ -4,7 +4,7 @@ use std::fmt;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
 
 /// Fields of a contact, besides those of Zoom's registration form.
 pub(crate) const CONTACT_FIELDS: &[&str] = &[
@@ -50,6 +50,9 @@ pub(crate) const REGISTRANT_FIELDS: &[&str] = &[
     "no_of_employees",
     "comments",
 ];
+
+/// The field that identifies a contact, and Brevo's name for it.
+const EMAIL: &str = "email";
 
 /// In front of the title of a question that a host put on the registration form.
 pub(crate) const CUSTOM_QUESTIONS: &str = "custom_questions.";
@@ -147,8 +150,13 @@ struct Target {
     update: UpdateRule,
 }
 
-impl<'de> Deserialize<'de> for Target {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+/// Reads the value of a field.
+struct TargetOf<'a>(&'a str);
+
+impl<'de> DeserializeSeed<'de> for TargetOf<'_> {
+    type Value = Target;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Target, D::Error> {
         #[derive(serde::Deserialize)]
         #[serde(deny_unknown_fields)]
         struct Whole {
@@ -195,6 +203,11 @@ impl<'de> Deserialize<'de> for Target {
                 "a Brevo attribute has letters, digits and _ alone",
             ));
         }
+        if self.0 != EMAIL && name.eq_ignore_ascii_case(EMAIL) {
+            return Err(D::Error::custom(format!(
+                "{name} is the contact's address, which no other field may overwrite: choose another attribute"
+            )));
+        }
         Ok(target)
     }
 }
@@ -213,7 +226,7 @@ impl<'de> Deserialize<'de> for FieldMapping {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<FieldMapping, A::Error> {
                 let mut fields: Vec<MappedField> = Vec::new();
                 while let Some(FieldName(field)) = map.next_key()? {
-                    let Target { attribute, update } = map.next_value()?;
+                    let Target { attribute, update } = map.next_value_seed(TargetOf(&field))?;
                     if let Some(other) = fields
                         .iter()
                         .find(|other| other.attribute.eq_ignore_ascii_case(&attribute))

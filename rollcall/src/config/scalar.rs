@@ -368,6 +368,34 @@ pub(super) fn optional_secret<'de, D: Deserializer<'de>>(
     Ok(optional_text(deserializer)?.map(Secret::new))
 }
 
+/// What is said of a text that is no [key](is_key).
+pub(super) const NO_KEY: &str =
+    "holds a space, a line break or another character that no key has: copy it again";
+
+/// Whether a text can be the key of an API: it is sent in a header.
+pub(super) fn is_key(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// The key of an API, which may be left out.
+pub(super) fn optional_key<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Secret>, D::Error> {
+    match optional_text(deserializer)? {
+        Some(text) if !is_key(&text) => Err(D::Error::custom(NO_KEY)),
+        text => Ok(text.map(Secret::new)),
+    }
+}
+
+/// A switch that stands in the file for later.
+pub(super) fn not_built_yet<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    if bool::deserialize(deserializer)? {
+        Err(D::Error::custom("true is not built yet: set it to false"))
+    } else {
+        Ok(false)
+    }
+}
+
 /// One secret, or two while one is being changed.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Secrets(Vec<Secret>);

@@ -5,12 +5,13 @@ use std::fmt;
 use std::num::{NonZeroU16, NonZeroU32};
 use std::path::PathBuf;
 
+use rollcall_eventlog::kafka::check_property;
 use rollcall_runtime::TopicSettings;
 use rollcall_runtime::secret::Secret;
 use rollcall_schemas::catalogue::TOPICS;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
-use serde::de::{Deserializer, Error, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
 
 use super::scalar::{ByteSize, HttpUrl, Period, text};
 
@@ -88,51 +89,72 @@ pub(crate) struct ClientProperties(pub(crate) BTreeMap<String, Secret>);
 
 impl<'de> Deserialize<'de> for ClientProperties {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Property(Secret);
+        struct Properties;
 
-        impl<'de> Deserialize<'de> for Property {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                deserializer.deserialize_any(OneValue)
+        impl<'de> Visitor<'de> for Properties {
+            type Value = ClientProperties;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a group of properties of librdkafka")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut properties = BTreeMap::new();
+                while let Some(name) = map.next_key::<String>()? {
+                    let value = map.next_value_seed(ValueOf(&name))?;
+                    properties.insert(name, value);
+                }
+                Ok(ClientProperties(properties))
+            }
+        }
+
+        /// Reads the value of a property, and checks both.
+        struct ValueOf<'a>(&'a str);
+
+        impl<'de> DeserializeSeed<'de> for ValueOf<'_> {
+            type Value = Secret;
+
+            fn deserialize<D: Deserializer<'de>>(
+                self,
+                deserializer: D,
+            ) -> Result<Secret, D::Error> {
+                let value = deserializer.deserialize_any(OneValue)?;
+                check_property(self.0, &value).map_err(D::Error::custom)?;
+                Ok(Secret::new(value))
             }
         }
 
         struct OneValue;
 
         impl Visitor<'_> for OneValue {
-            type Value = Property;
+            type Value = String;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a text, a number, true or false")
             }
 
-            fn visit_str<E>(self, value: &str) -> Result<Property, E> {
-                Ok(Property(Secret::new(value)))
+            fn visit_str<E>(self, value: &str) -> Result<String, E> {
+                Ok(value.to_owned())
             }
 
-            fn visit_bool<E>(self, value: bool) -> Result<Property, E> {
-                Ok(Property(Secret::new(value.to_string())))
+            fn visit_bool<E>(self, value: bool) -> Result<String, E> {
+                Ok(value.to_string())
             }
 
-            fn visit_i64<E>(self, value: i64) -> Result<Property, E> {
-                Ok(Property(Secret::new(value.to_string())))
+            fn visit_i64<E>(self, value: i64) -> Result<String, E> {
+                Ok(value.to_string())
             }
 
-            fn visit_u64<E>(self, value: u64) -> Result<Property, E> {
-                Ok(Property(Secret::new(value.to_string())))
+            fn visit_u64<E>(self, value: u64) -> Result<String, E> {
+                Ok(value.to_string())
             }
 
-            fn visit_f64<E>(self, value: f64) -> Result<Property, E> {
-                Ok(Property(Secret::new(value.to_string())))
+            fn visit_f64<E>(self, value: f64) -> Result<String, E> {
+                Ok(value.to_string())
             }
         }
 
-        let properties = BTreeMap::<String, Property>::deserialize(deserializer)?;
-        Ok(Self(
-            properties
-                .into_iter()
-                .map(|(name, Property(value))| (name, value))
-                .collect(),
-        ))
+        deserializer.deserialize_map(Properties)
     }
 }
 

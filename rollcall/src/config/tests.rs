@@ -74,14 +74,14 @@ fn nothing_but_the_connector_is_needed() {
 fn the_example_is_accepted_and_shows_the_defaults() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let text = std::fs::read_to_string(folder.join("rollcall.example.yaml")).expect("the example");
-    let any = |name: &str| Some(format!("value of {name}"));
+    let any = |name: &str| Some(format!("value-of-{name}"));
     let example =
         Config::parse(&text, &folder.join("rollcall.example.yaml"), &any).expect("a right example");
     let zoom = &example.connectors.zoom;
-    assert_eq!(zoom.account_id.as_deref(), Some("value of ZOOM_ACCOUNT_ID"));
+    assert_eq!(zoom.account_id.as_deref(), Some("value-of-ZOOM_ACCOUNT_ID"));
     assert_eq!(
         example.ingress().expect("set").secrets[0].expose(),
-        "value of ZOOM_WEBHOOK_SECRET"
+        "value-of-ZOOM_WEBHOOK_SECRET"
     );
     assert_eq!(zoom.lists.webinar_attendees.map(NonZeroU32::get), Some(16));
     let source = zoom
@@ -106,6 +106,7 @@ fn the_example_is_accepted_and_shows_the_defaults() {
     ours.lists = zoom.lists.clone();
     ours.field_mapping = zoom.field_mapping.clone();
     defaults.topics.retention = example.topics.retention.clone();
+    defaults.origin = example.origin.clone();
     assert_eq!(format!("{example:#?}"), format!("{defaults:#?}"));
     let mut settings = example.topics.settings();
     let catalogued = rollcall_runtime::TopicSettings::default();
@@ -176,7 +177,7 @@ connectors:
     lists: { webinar_attendees: "${NUMBER}" }
     webhook: { secret_token: ["${SECRET}", literal] }
 brevo: { api_key: "${file:key}" }
-log: { kafka: { brokers: "k:9092", properties: { linger.ms: 5, sasl.password: "${SECRET}", enable.idempotence: true } } }
+log: { kafka: { brokers: "k:9092", properties: { linger.ms: 5, sasl.password: "${SECRET}", socket.nagle.disable: true } } }
 "#;
     let config =
         Config::parse(yaml, &folder.path().join("rollcall.yaml"), &variables).expect("right");
@@ -202,9 +203,9 @@ log: { kafka: { brokers: "k:9092", properties: { linger.ms: 5, sasl.password: "$
     assert_eq!(
         properties,
         [
-            ("enable.idempotence", "true"),
             ("linger.ms", "5"),
-            ("sasl.password", "s3cret-from-outside")
+            ("sasl.password", "s3cret-from-outside"),
+            ("socket.nagle.disable", "true")
         ]
     );
     let shown = format!("{config:?}");
@@ -303,8 +304,31 @@ fn what_is_no_configuration_at_all() {
     assert_snapshot!(error("connectors: { zoom: {} }\nconnectors: { zoom: {} }"), @"rollcall.yaml:2:1: this is not valid YAML: duplicate mapping key `connectors` is not allowed here");
     assert_snapshot!(error("connectors: { zoom: *other }"), @"rollcall.yaml:1:21: this is not valid YAML: reference to unknown value");
     assert_snapshot!(Config::load(Path::new("/does/not/exist.yaml")).map(|_| ()).expect_err("no such file"), @"/does/not/exist.yaml: the configuration cannot be read: No such file or directory (os error 2). Name another file with -c FILE");
-    assert_snapshot!(parse("connectors: { zoom: {} }").expect("right").ingress().map(|_| ()).expect_err("needed"), @"connectors.zoom.webhook.secret_token is missing: the ingress checks Zoom's webhooks with it. It is the Secret Token on the Feature page of the Zoom app");
-    assert_snapshot!(parse("connectors: { zoom: {} }").expect("right").brevo_api_key().map(|_| ()).expect_err("needed"), @"brevo.api_key is missing: the sink writes to Brevo with it. Set it, or the environment variable BREVO_API_KEY");
+}
+
+#[test]
+fn what_is_right_and_cannot_be_used() {
+    let key_of_environment =
+        |name: &str| (name == "BREVO_API_KEY").then(|| "xkeysib\n-1".to_owned());
+    assert_snapshot!(Config::parse("connectors: { zoom: {} }", Path::new("rollcall.yaml"), &key_of_environment).map(|_| ()).expect_err("no key"), @"rollcall.yaml: the environment variable BREVO_API_KEY holds a space, a line break or another character that no key has: copy it again");
+    assert_snapshot!(error("connectors: { zoom: {} }\nbrevo:\n  api_key: \"xkeysib\\n-1\""), @"rollcall.yaml:3:12: brevo.api_key: holds a space, a line break or another character that no key has: copy it again");
+    assert_snapshot!(error("connectors: { zoom: {} }\nbrevo:\n  dry_run: true"), @"rollcall.yaml:3:12: brevo.dry_run: true is not built yet: set it to false");
+    assert_snapshot!(zoom_error("field_mapping:\n  email: EMAIL\n  name: { attribute: Email }"), @"rollcall.yaml:5:13: connectors.zoom.field_mapping.name: Email is the contact's address, which no other field may overwrite: choose another attribute");
+    assert_snapshot!(error("connectors: { zoom: {} }\nlog: { kafka: { brokers: x, properties: { sasl.pasword: y } } }"), @"rollcall.yaml:2:57: log.kafka.properties.sasl.pasword: is no property of librdkafka: see its CONFIGURATION.md");
+    assert_snapshot!(error("connectors: { zoom: {} }\nlog: { kafka: { brokers: x, properties: { linger.ms: soon } } }"), @"rollcall.yaml:2:54: log.kafka.properties.linger.ms: librdkafka does not take this value: see its CONFIGURATION.md");
+    assert_snapshot!(error("connectors: { zoom: {} }\nlog: { kafka: { brokers: x, properties: { acks: 1 } } }"), @"rollcall.yaml:2:49: log.kafka.properties.acks: is set by Rollcall itself, and another value would lose or repeat records: remove it");
+    // What is missing, at the innermost group around it that there is.
+    let missing_secret = |yaml: &str| {
+        parse(yaml)
+            .expect("right")
+            .ingress()
+            .map(|_| ())
+            .expect_err("needed")
+    };
+    assert_snapshot!(missing_secret("connectors:\n  zoom:\n    webhook: {}"), @"rollcall.yaml:3:5: connectors.zoom.webhook.secret_token is missing: the ingress checks Zoom's webhooks with it. It is the Secret Token on the Feature page of the Zoom app");
+    assert_snapshot!(missing_secret("connectors:\n  zoom:\n    enabled: true"), @"rollcall.yaml:2:3: connectors.zoom.webhook.secret_token is missing: the ingress checks Zoom's webhooks with it. It is the Secret Token on the Feature page of the Zoom app");
+    assert_snapshot!(parse("connectors:\n  zoom:\nbrevo:\n  plan: general\n").expect("right").brevo_api_key().map(|_| ()).expect_err("needed"), @"rollcall.yaml:3:1: brevo.api_key is missing: the sink writes to Brevo with it. Set it, or the environment variable BREVO_API_KEY");
+    assert_snapshot!(parse("connectors:\n  zoom:\n").expect("right").brevo_api_key().map(|_| ()).expect_err("needed"), @"rollcall.yaml:1:1: brevo.api_key is missing: the sink writes to Brevo with it. Set it, or the environment variable BREVO_API_KEY");
 }
 
 /// Wherever a secret can be put in the wrong place or under a wrong key, the error does not show it.
@@ -330,6 +354,9 @@ fn no_error_shows_a_secret() {
         "connectors: { zoom: {} }\nbrevo: { api_key: s3cret: s3cret }",
         "connectors: { zoom: {} }\nbrevo: { api_key: \"s3cret\\q\" }",
         "connectors: { zoom: {} }\nbrevo: { api_key: &s3cret",
+        "connectors: { zoom: {} }\nbrevo: { api_key: \"s3cret\\n\" }",
+        "connectors: { zoom: {} }\nlog: { kafka: { brokers: x, properties: { linger.ms: s3cret } } }",
+        "connectors: { zoom: {} }\nlog: { kafka: { brokers: x, properties: { sasl.pasword: s3cret } } }",
         "s3cret",
     ] {
         let error = error(yaml);
