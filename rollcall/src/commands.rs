@@ -6,7 +6,7 @@ mod run;
 mod sandbox;
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
@@ -30,11 +30,20 @@ pub(crate) struct Arguments {
     command: Command,
 }
 
+/// Where the configuration is, unless it is said.
+const DEFAULT_FILE: &str = "rollcall.yaml";
+
 /// The configuration file.
 #[derive(Debug, Args)]
 struct ConfigFile {
     /// The configuration file
-    #[arg(short, long, default_value = "rollcall.yaml", value_name = "FILE")]
+    #[arg(
+        short,
+        long,
+        global = true,
+        default_value = DEFAULT_FILE,
+        value_name = "FILE"
+    )]
     config: PathBuf,
 }
 
@@ -96,6 +105,9 @@ enum Command {
     DeadLetters {
         #[command(flatten)]
         file: ConfigFile,
+        /// As JSON
+        #[arg(long, global = true)]
+        json: bool,
         #[command(subcommand)]
         action: Option<DeadLetterAction>,
     },
@@ -109,7 +121,7 @@ enum Command {
     },
     /// The topics: key, value, retention, public or private
     Topics {
-        /// The configuration file, for its prefix and partitions [default: none is read]
+        /// The configuration file, for its prefix, partitions and retention [default: rollcall.yaml, where there is one]
         #[arg(short, long, value_name = "FILE")]
         config: Option<PathBuf>,
     },
@@ -118,11 +130,7 @@ enum Command {
 #[derive(Debug, Subcommand)]
 enum DeadLetterAction {
     /// All of them, the newest last
-    List {
-        /// As JSON
-        #[arg(long)]
-        json: bool,
-    },
+    List,
     /// One, whole
     Show {
         /// Where it is, as the list shows it
@@ -216,7 +224,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
                 print(&show::deliveries(&list, email.is_none()))?
             }
         }
-        Command::DeadLetters { file, action } => dead_letters(&load(&file)?, action).await?,
+        Command::DeadLetters { file, json, action } => dead_letters(&file, action, json).await?,
         Command::Audit { file, json } => {
             let audit = audit::audit(&load(&file)?).await?;
             if json {
@@ -230,6 +238,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
         }
         Command::Topics { config } => {
             let settings = config
+                .or_else(|| Some(PathBuf::from(DEFAULT_FILE)).filter(|file| file.exists()))
                 .map(|file| Config::load(&file))
                 .transpose()?
                 .map(|config| config.topics.settings());
@@ -239,9 +248,14 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn dead_letters(config: &Config, action: Option<DeadLetterAction>) -> Result<()> {
-    match action.unwrap_or(DeadLetterAction::List { json: false }) {
-        DeadLetterAction::List { json } => {
+async fn dead_letters(
+    file: &ConfigFile,
+    action: Option<DeadLetterAction>,
+    json: bool,
+) -> Result<()> {
+    let config = &load(file)?;
+    match action.unwrap_or(DeadLetterAction::List) {
+        DeadLetterAction::List => {
             let list = ask::log(config, &["dead-letters"], &[], |inspector| {
                 inspector.dead_letters().map(Some)
             })
@@ -250,7 +264,11 @@ async fn dead_letters(config: &Config, action: Option<DeadLetterAction>) -> Resu
             if json {
                 print_json(&list)
             } else {
-                print(&show::dead_letters(&list))
+                print(&show::dead_letters(&list))?;
+                if !list.is_empty() && file.config != Path::new(DEFAULT_FILE) {
+                    print(&format!("Both with:     -c {}\n", file.config.display()))?;
+                }
+                Ok(())
             }
         }
         DeadLetterAction::Show { place } => {
@@ -262,11 +280,15 @@ async fn dead_letters(config: &Config, action: Option<DeadLetterAction>) -> Resu
                 move |inspector| inspector.dead_letter(&wanted),
             )
             .await?;
-            print(&show::dead_letter(&found.with_context(|| {
-                format!("there is no dead letter at {place}")
-            })?))
+            let found = found.with_context(|| format!("there is no dead letter at {place}"))?;
+            if json {
+                print_json(&found)
+            } else {
+                print(&show::dead_letter(&found))
+            }
         }
         DeadLetterAction::Redrive { place } => match ask::redrive(config, &place).await? {
+            redriven if json => print_json(&redriven),
             Redriven::Appended(now) => print(&format!("{place} is appended again, as {now}\n")),
             Redriven::Asked => print(&format!(
                 "The sink takes {place} again; `rollcall deliveries` shows what comes of it\n"
