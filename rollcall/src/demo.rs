@@ -8,7 +8,7 @@ pub(crate) mod view;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -76,48 +76,55 @@ pub(crate) async fn run(arguments: DemoArguments) -> Result<ExitCode> {
     options.player.pace = Some(Duration::from_secs(arguments.seconds));
     let sandbox = Sandbox::start(options).await?;
     let mut yaml = sandbox.configuration_yaml(&places);
+    // Topics of its own for each play, so that every play starts from nothing.
+    let prefix = format!("demo-{}-{}.", SystemClock.now_ms(), std::process::id());
     if arguments.kafka.is_some() {
-        // Topics of its own for each play, so that every play starts from nothing.
-        let now = SystemClock.now_ms();
-        yaml.push_str(&format!(
-            "topics: {{ prefix: \"demo-{now}-{}.\" }}\n",
-            std::process::id()
-        ));
+        yaml.push_str(&format!("topics: {{ prefix: \"{prefix}\" }}\n"));
     }
     let file = folder.path().join("rollcall.yaml");
     std::fs::write(&file, &yaml).with_context(|| format!("writing {}", file.display()))?;
     let config = Config::load(&file)?;
 
     let metrics = start_metrics()?;
-    let mut pipeline = Pipeline::start(&config, &Roles::default()).await?;
-    start_admin(&config, &pipeline, metrics).await?;
+    let mut pipeline = Pipeline::open(&config, &Roles::default()).await?;
     let stop = Shutdown::default();
     let rolls = roll::follow(&pipeline.log, &pipeline.topics, &stop)?;
-    let status = StatusSource {
-        log: Arc::clone(&pipeline.log),
-        stages: pipeline.stages.clone(),
-        sink: pipeline.sink.clone(),
+    let status = pipeline.status();
+    let run = async {
+        start_admin(&config, &pipeline, metrics).await?;
+        pipeline.start(&config).await?;
+        tokio::select! {
+            error = pipeline.failure() => Err(error),
+            played = play(&sandbox, &status, &rolls, &mut screen) => played,
+        }
     };
     let played = tokio::select! {
-        error = pipeline.failure() => Err(error),
-        played = play(&sandbox, &status, &rolls, &mut screen) => played,
+        played = run => played,
         _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("stopped before the end")),
     };
     stop.request();
     let stopped = pipeline.stop().await;
+    if let Some(brokers) = &arguments.kafka {
+        screen.say(&topics_left(&prefix, brokers));
+    }
     played?;
     stopped?;
     report(&sandbox, &rolls, &mut screen)?;
     let agrees = sandbox.differences().is_empty()
         && rows::differences(&sandbox.truth(), &lock(&rolls)).is_empty();
-    if let Some(kept) = &arguments.keep {
-        let kept = kept.join("rollcall.yaml");
-        let (email, occurrence) = examples(&lock(&rolls));
-        screen.say(&format!(
-            "\nKept. Look closer:\n  rollcall contact {email} -c {file}\n  rollcall occurrence {occurrence} -c {file}\n",
-            file = kept.display()
-        ));
-    }
+    let program = program();
+    screen.say(&match &arguments.keep {
+        Some(_) => {
+            let (email, occurrence) = examples(&lock(&rolls));
+            let file = file.display();
+            format!(
+                "\nKept. Look closer:\n  {program} contact {email} -c {file}\n  {program} occurrence {occurrence} -c {file}\n"
+            )
+        }
+        None => format!(
+            "\nNothing is kept. To look closer at people and meetings afterwards: {program} demo --keep DIR\n"
+        ),
+    });
     Ok(if agrees {
         ExitCode::SUCCESS
     } else {
@@ -191,6 +198,20 @@ fn report(sandbox: &Sandbox, rolls: &Mutex<Rolls>, screen: &mut Screen) -> Resul
         print(&format!("  {difference}\n"))?;
     }
     Ok(())
+}
+
+/// The program that runs, as a person can call it again.
+fn program() -> String {
+    std::env::current_exe()
+        .map_or_else(|_| "rollcall".to_owned(), |path| path.display().to_string())
+}
+
+/// What a play leaves on a cluster, and how to be rid of it.
+fn topics_left(prefix: &str, brokers: &str) -> String {
+    let pattern = prefix.replace('.', "\\.");
+    format!(
+        "\nThe topics {prefix}* stay on the cluster. To remove them: kafka-topics.sh --bootstrap-server {brokers} --delete --topic '{pattern}.*'\n"
+    )
 }
 
 /// Somebody who attended, and what.

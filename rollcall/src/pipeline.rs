@@ -1,4 +1,7 @@
 //! Puts the roles together, and takes them apart again.
+//!
+//! Whatever runs on a thread is joined before the process ends, also where a start fails half-way:
+//! the stores are written in C++, whose tear-down at the end of a process waits for nobody.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -15,12 +18,12 @@ use rollcall_processors::engagement::Engagement;
 use rollcall_producer::clock_role::{
     ClockRole, ClockRoleSettings, TICK_EVERY, TICK_EVERY_ON_A_LENT_CLOCK,
 };
-use rollcall_producer::ingress::Ingress;
+use rollcall_producer::ingress::{Ingress, IngressSettings};
 use rollcall_producer::remote_clock::RemoteClock;
 use rollcall_runtime::clock::{Clock, SystemClock};
 use rollcall_runtime::{
     CommitPolicy, FlushPolicy, Shutdown, Stage, StageStatus, StateMemory, StateSettings,
-    TopicSettings, Worker, WorkerConfig, WriteBackPolicy,
+    TopicSettings, Worker, WorkerConfig,
 };
 use rollcall_schemas::catalogue::ZOOM_RAW;
 use rollcall_sink::{Sink, SinkHandle};
@@ -30,19 +33,31 @@ use tokio::sync::{mpsc, oneshot};
 use crate::config::{self, Config, Log};
 use crate::roles::{Role, Roles};
 use crate::sink_options;
+use crate::status::StatusSource;
 
-/// A running pipeline.
+/// A pipeline: opened, then started, and stopped in any case.
 pub(crate) struct Pipeline {
     pub(crate) log: Arc<dyn EventLog>,
     pub(crate) topics: TopicSettings,
-    pub(crate) stages: Vec<Arc<StageStatus>>,
-    pub(crate) sink: Option<SinkHandle>,
-    pub(crate) clock: Arc<dyn Clock>,
+    stages: Vec<Arc<StageStatus>>,
+    sink: Option<SinkHandle>,
+    clock: Arc<dyn Clock>,
+    roles: Prepared,
     shutdown: Shutdown,
     stop_ingress: Option<oneshot::Sender<()>>,
     ingress: Option<tokio::task::JoinHandle<std::io::Result<()>>>,
     threads: Vec<JoinHandle<()>>,
+    failed: mpsc::UnboundedSender<anyhow::Error>,
     failures: mpsc::UnboundedReceiver<anyhow::Error>,
+}
+
+/// The roles of this process that are to be started.
+#[derive(Default)]
+struct Prepared {
+    ingress: Option<IngressSettings>,
+    stages: Vec<(Arc<dyn Stage>, Arc<StageStatus>)>,
+    clock: bool,
+    sink: Option<Sink>,
 }
 
 /// Opens the log that is configured.
@@ -95,6 +110,20 @@ fn attendance_settings(config: &Config) -> AttendanceSettings {
     }
 }
 
+fn stages(config: &Config, topics: &TopicSettings) -> Vec<(Arc<dyn Stage>, Arc<StageStatus>)> {
+    let stages: [Arc<dyn Stage>; 2] = [
+        Arc::new(Attendance::new(attendance_settings(config), topics)),
+        Arc::new(Engagement::new(topics)),
+    ];
+    stages
+        .into_iter()
+        .map(|stage| {
+            let status = Arc::new(StageStatus::new(stage.name()));
+            (stage, status)
+        })
+        .collect()
+}
+
 async fn clock(config: &Config) -> Result<Arc<dyn Clock>> {
     Ok(match &config.clock {
         Some(lent) => RemoteClock::connect(&lent.url).await?,
@@ -103,74 +132,108 @@ async fn clock(config: &Config) -> Result<Arc<dyn Clock>> {
 }
 
 impl Pipeline {
-    /// Starts the roles. What fails at once fails here; what fails later comes by
-    /// [`Pipeline::failure`].
-    pub(crate) async fn start(config: &Config, roles: &Roles) -> Result<Self> {
-        let topics = config.topics.settings();
+    /// Opens the log and makes the roles ready. None of them runs yet. A configuration that a role
+    /// cannot use is refused before anything is made on disk.
+    pub(crate) async fn open(config: &Config, roles: &Roles) -> Result<Self> {
+        let takes_webhooks = roles.has(Role::Ingress) && config.connectors.zoom.enabled;
+        let ingress = takes_webhooks.then(|| config.ingress()).transpose()?;
         let clock = clock(config).await?;
+        let sink_options = roles
+            .has(Role::Sink)
+            .then(|| sink_options::from(config, Arc::clone(&clock)))
+            .transpose()?;
+        let topics = config.topics.settings();
         let log = {
-            let config = config.clone();
-            tokio::task::spawn_blocking(move || open_log(&config)).await??
+            let (config, topics) = (config.clone(), topics.configs());
+            let open = move || {
+                let log = open_log(&config)?;
+                log.ensure_topics(&topics).context("preparing the topics")?;
+                anyhow::Ok(log)
+            };
+            tokio::task::spawn_blocking(open).await??
         };
-        {
-            let (log, topics) = (Arc::clone(&log), topics.configs());
-            tokio::task::spawn_blocking(move || log.ensure_topics(&topics))
-                .await?
-                .context("preparing the topics")?;
-        }
+        let stages = if roles.has(Role::Processors) {
+            stages(config, &topics)
+        } else {
+            Vec::new()
+        };
+        let sink = sink_options
+            .map(|options| {
+                let runtime = tokio::runtime::Handle::current();
+                Sink::new(options, Arc::clone(&log), topics.clone(), runtime)
+            })
+            .transpose()?;
         let (failed, failures) = mpsc::unbounded_channel();
-        let mut pipeline = Self {
+        Ok(Self {
             log,
             topics,
-            stages: Vec::new(),
-            sink: None,
+            stages: stages
+                .iter()
+                .map(|(_, status)| Arc::clone(status))
+                .collect(),
+            sink: sink.as_ref().map(Sink::handle),
             clock,
+            roles: Prepared {
+                ingress,
+                stages,
+                clock: roles.has(Role::Poller),
+                sink,
+            },
             shutdown: Shutdown::default(),
             stop_ingress: None,
             ingress: None,
             threads: Vec::new(),
+            failed,
             failures,
-        };
-        if roles.has(Role::Ingress) && config.connectors.zoom.enabled {
-            pipeline.start_ingress(config).await?;
+        })
+    }
+
+    /// Starts the roles. What fails at once fails here; what fails later comes by
+    /// [`Pipeline::failure`]. May be given up half-way. Where it fails or is given up, some roles run:
+    /// [`Pipeline::stop`] ends them.
+    pub(crate) async fn start(&mut self, config: &Config) -> Result<()> {
+        let Prepared {
+            ingress,
+            stages,
+            clock,
+            sink,
+        } = std::mem::take(&mut self.roles);
+        if let Some(settings) = ingress {
+            self.start_ingress(config, settings).await?;
         }
-        if roles.has(Role::Processors) {
-            pipeline.start_stages(config, &failed)?;
+        self.start_stages(config, stages)?;
+        if clock {
+            self.start_clock(config)?;
         }
-        if roles.has(Role::Poller) {
-            pipeline.start_clock(config, &failed)?;
+        if let Some(sink) = sink {
+            self.start_sink(sink).await?;
         }
-        if roles.has(Role::Sink) {
-            anyhow::ensure!(
-                !config.brevo.dry_run,
-                "brevo.dry_run is true, and a dry run is not built yet: leave the sink out with --roles ingress,poller,processors, or set it to false"
-            );
-            pipeline.start_sink(config, &failed).await?;
+        Ok(())
+    }
+
+    /// From where its status is told.
+    pub(crate) fn status(&self) -> StatusSource {
+        StatusSource {
+            log: Arc::clone(&self.log),
+            stages: self.stages.clone(),
+            sink: self.sink.clone(),
         }
-        Ok(pipeline)
     }
 
     fn start_stages(
         &mut self,
         config: &Config,
-        failed: &mpsc::UnboundedSender<anyhow::Error>,
+        stages: Vec<(Arc<dyn Stage>, Arc<StageStatus>)>,
     ) -> Result<()> {
-        let stages: [Arc<dyn Stage>; 2] = [
-            Arc::new(Attendance::new(attendance_settings(config), &self.topics)),
-            Arc::new(Engagement::new(&self.topics)),
-        ];
         let state = StateSettings {
             folder: state_folder(config),
             memory: StateMemory::default(),
-            write_back: WriteBackPolicy::default(),
             flush: FlushPolicy::default(),
         };
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let partitions = self.topics.partitions.get() as usize;
-        let workers = (cores / stages.len()).clamp(1, partitions.max(1));
-        for stage in stages {
-            let status = Arc::new(StageStatus::new(stage.name()));
-            self.stages.push(Arc::clone(&status));
+        let workers = (cores / stages.len().max(1)).clamp(1, partitions.max(1));
+        for (stage, status) in stages {
             for number in 0..workers {
                 let (log, stage, shutdown) = (
                     Arc::clone(&self.log),
@@ -185,7 +248,7 @@ impl Pipeline {
                     clock: Arc::new(SystemClock),
                     status: Arc::clone(&status),
                 };
-                self.spawn(stage.name(), failed, move || {
+                self.spawn(stage.name(), move || {
                     Ok(Worker::run(log, stage, worker, &shutdown)?)
                 })?;
             }
@@ -193,11 +256,7 @@ impl Pipeline {
         Ok(())
     }
 
-    fn start_clock(
-        &mut self,
-        config: &Config,
-        failed: &mpsc::UnboundedSender<anyhow::Error>,
-    ) -> Result<()> {
+    fn start_clock(&mut self, config: &Config) -> Result<()> {
         let settings = ClockRoleSettings {
             topics: self.topics.clone(),
             instance: format!("{}-clock", config.instance_name()),
@@ -209,25 +268,16 @@ impl Pipeline {
         };
         let role = ClockRole::new(Arc::clone(&self.log), Arc::clone(&self.clock), settings);
         let shutdown = self.shutdown.clone();
-        self.spawn("clock", failed, move || Ok(role.run(&shutdown)?))
+        self.spawn("clock", move || Ok(role.run(&shutdown)?))
     }
 
-    async fn start_sink(
-        &mut self,
-        config: &Config,
-        failed: &mpsc::UnboundedSender<anyhow::Error>,
-    ) -> Result<()> {
-        let options = sink_options::from(config, Arc::clone(&self.clock))?;
-        let runtime = tokio::runtime::Handle::current();
-        let sink = Sink::new(options, Arc::clone(&self.log), self.topics.clone(), runtime)?;
+    async fn start_sink(&mut self, sink: Sink) -> Result<()> {
         sink.check().await?;
-        self.sink = Some(sink.handle());
         let shutdown = self.shutdown.clone();
-        self.spawn("sink", failed, move || Ok(sink.run(&shutdown)?))
+        self.spawn("sink", move || Ok(sink.run(&shutdown)?))
     }
 
-    async fn start_ingress(&mut self, config: &Config) -> Result<()> {
-        let settings = config.ingress()?;
+    async fn start_ingress(&mut self, config: &Config, settings: IngressSettings) -> Result<()> {
         let appender = self.log.appender()?;
         let ingress = Ingress::new(
             settings,
@@ -256,10 +306,9 @@ impl Pipeline {
     fn spawn(
         &mut self,
         name: &'static str,
-        failed: &mpsc::UnboundedSender<anyhow::Error>,
         run: impl FnOnce() -> Result<()> + Send + 'static,
     ) -> Result<()> {
-        let failed = failed.clone();
+        let failed = self.failed.clone();
         let run = move || {
             let result = catch_unwind(AssertUnwindSafe(run))
                 .unwrap_or_else(|_| Err(anyhow::anyhow!("it panicked")));

@@ -14,7 +14,6 @@ use crate::logging;
 use crate::pipeline::Pipeline;
 use crate::roles::Roles;
 use crate::sink_options;
-use crate::status::StatusSource;
 
 /// Starts the recorder that all counters of the process go to.
 pub(crate) fn start_metrics() -> Result<PrometheusHandle> {
@@ -28,7 +27,8 @@ pub(crate) fn start_metrics() -> Result<PrometheusHandle> {
     Ok(handle)
 }
 
-/// The admin address of a pipeline, listening.
+/// The admin address of a pipeline, listening. Started before the roles, so that it tells how far they
+/// are.
 pub(crate) async fn start_admin(
     config: &Config,
     pipeline: &Pipeline,
@@ -40,11 +40,7 @@ pub(crate) async fn start_admin(
     })?;
     let admin = Admin {
         inspector: Inspector::new(Arc::clone(&pipeline.log), pipeline.topics.clone()),
-        status: StatusSource {
-            log: Arc::clone(&pipeline.log),
-            stages: pipeline.stages.clone(),
-            sink: pipeline.sink.clone(),
-        },
+        status: pipeline.status(),
         metrics: metrics.clone(),
         prefix: pipeline.topics.prefix.clone(),
         wanted: sink_options::wanted(config),
@@ -65,24 +61,45 @@ pub(crate) async fn start_admin(
     Ok(())
 }
 
-/// Runs the roles until SIGTERM or SIGINT, or until one of them fails.
+/// Runs the roles until SIGTERM or SIGINT, or until one of them fails. A signal ends a start, too.
 pub(super) async fn run(config: &Config, roles: &Roles) -> Result<()> {
     logging::start(config.connectors.zoom.log_level);
     let metrics = start_metrics()?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut pipeline = Pipeline::start(config, roles).await?;
-    start_admin(config, &pipeline, metrics).await?;
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), "rollcall runs");
-    let failure = tokio::select! {
-        _ = terminate.recv() => None,
-        _ = interrupt.recv() => None,
-        error = pipeline.failure() => Some(error),
+    let asked_to_stop = async {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    tokio::pin!(asked_to_stop);
+    let mut pipeline = tokio::select! {
+        opened = Pipeline::open(config, roles) => opened?,
+        () = &mut asked_to_stop => return Ok(()),
+    };
+    let ended = tokio::select! {
+        error = start_and_wait(config, &mut pipeline, metrics) => Err(error),
+        () = &mut asked_to_stop => Ok(()),
     };
     tracing::info!("rollcall drains and stops");
     let stopped = pipeline.stop().await;
-    match failure {
-        Some(error) => Err(error),
-        None => stopped,
+    ended.and(stopped)
+}
+
+/// Starts everything, and waits for something to fail.
+async fn start_and_wait(
+    config: &Config,
+    pipeline: &mut Pipeline,
+    metrics: PrometheusHandle,
+) -> anyhow::Error {
+    let started = async {
+        start_admin(config, pipeline, metrics).await?;
+        pipeline.start(config).await
+    };
+    if let Err(error) = started.await {
+        return error;
     }
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), "rollcall runs");
+    pipeline.failure().await
 }
