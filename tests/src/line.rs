@@ -109,7 +109,18 @@ fn binary() -> PathBuf {
 /// Where the binary cannot be started.
 #[must_use]
 pub fn rollcall(arguments: &[&str]) -> Answer {
+    rollcall_in(Path::new("."), arguments)
+}
+
+/// The same, with a folder as its working directory.
+///
+/// # Panics
+///
+/// Where the binary cannot be started.
+#[must_use]
+pub fn rollcall_in(folder: &Path, arguments: &[&str]) -> Answer {
     let output = Command::new(binary())
+        .current_dir(folder)
         .args(arguments)
         .env_remove("BREVO_API_KEY")
         .stdin(Stdio::null())

@@ -3,8 +3,9 @@
 
 use std::fs;
 use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -15,7 +16,9 @@ use rollcall_sandbox::zoom::sign;
 use rollcall_sandbox::{Sandbox, SandboxOptions};
 use rollcall_schemas::record::{RawRecord, ZoomEvent};
 use rollcall_schemas::wire::{RAW_RECORD, ZOOM_EVENT};
-use rollcall_tests::line::{Answer, Engine, Instance, PATIENCE, free_address, rollcall};
+use rollcall_tests::line::{
+    Answer, Engine, Instance, PATIENCE, free_address, rollcall, rollcall_in,
+};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -450,6 +453,24 @@ async fn records_that_cannot_be_read() {
         list.code == Some(0) && list.out.contains(&place),
         "{list:?}"
     );
+    assert!(
+        list.out
+            .contains(&format!("-c {}", line.instance.file().display())),
+        "the commands that it names are of this configuration: {list:?}"
+    );
+    // Options may stand after the sub-command, as people write them.
+    let file = line.instance.file();
+    let file = file.to_string_lossy();
+    for arguments in [
+        &["dead-letters", "list", "--json", "-c", &*file][..],
+        &["dead-letters", "--json", "-c", &*file],
+        &["dead-letters", "show", &place, "--json", "-c", &*file],
+    ] {
+        let answer = rollcall(arguments);
+        assert_eq!(answer.code, Some(0), "{arguments:?}: {answer:?}");
+        let json = serde_json::from_str::<Value>(&answer.out);
+        assert!(json.is_ok(), "{arguments:?}: {answer:?}");
+    }
     let shown = line.instance.command(&["dead-letters", "show", &place]);
     assert!(
         shown.code == Some(0) && shown.out.contains("no Avro at all"),
@@ -676,15 +697,106 @@ async fn brevo_lacks_a_list_or_an_attribute() {
     );
     assert_eq!(line.instance.terminate(), Some(0));
 
-    // An attribute that is missing is told at once: values would be lost without a word.
+    // An attribute that is missing is told at once: values would be lost without a word. The stages
+    // run by then, and are stopped in order every time.
     line.reconfigure("FIRSTNAME", "NO_SUCH_ATTRIBUTE");
-    let refused = line.instance.command(&["run"]);
-    assert_eq!(refused.code, Some(1), "{refused:?}");
-    assert!(
-        refused.err.contains("attribute NO_SUCH_ATTRIBUTE"),
-        "{}",
-        refused.err
+    for start in 1..=30 {
+        let refused = line.instance.command(&["run"]);
+        assert_eq!(refused.code, Some(1), "start {start}: {refused:?}");
+        assert!(
+            refused.err.contains("attribute NO_SUCH_ATTRIBUTE"),
+            "start {start}: {}",
+            refused.err
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn brevo_hangs_at_the_start() {
+    let brevo = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let mut line = Line::new().await;
+    line.reconfigure(
+        &line.sandbox.brevo().api_url(),
+        &format!("http://{}/v3", brevo.local_addr().expect("an address")),
     );
+    line.instance.start_and_wait().await;
+    assert_eq!(line.send(&line.registration("ann@example.com")).await, 200);
+    let (mut asked, _) = brevo.accept().expect("a connection");
+    let mut request = [0; 1024];
+    assert!(asked.read(&mut request).expect("a request") > 0);
+
+    assert_eq!(
+        line.instance.terminate(),
+        Some(0),
+        "SIGTERM ends the start, too"
+    );
+    brevo.set_nonblocking(true).expect("it can be asked");
+    let again = brevo.accept();
+    assert!(
+        again.is_err(),
+        "it was ready, and ended, while the first request was not answered"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk() {
+    let mut line = Line::running().await;
+    assert_eq!(line.send(&line.registration("ann@example.com")).await, 200);
+    assert_eq!(line.instance.terminate(), Some(0));
+    {
+        // Something for the stage to commit.
+        let log = line.log();
+        let appended = log.appender().expect("an appender").append(
+            &TopicPartition::new("zoom.raw", 1),
+            Some(b"junk"),
+            b"no Avro at all",
+        );
+        appended.await.expect("appended");
+        log.close().expect("closed");
+    }
+    let folder = line.instance.log_folder();
+    let path = format!("path: \"{}\"", folder.display());
+    let full = format!("{path}, reserve: 8000TiB");
+    line.reconfigure(&path, &full);
+
+    line.instance.start_and_wait().await;
+    let said = |words: &str| {
+        let file = line.folder.path().join("stderr.log");
+        fs::read_to_string(file).unwrap_or_default().contains(words)
+    };
+    let started = Instant::now();
+    for words in [
+        "a tick was not appended",
+        "the unit of work could not be committed, and is done again",
+        "make room, shorten topics.retention",
+    ] {
+        while !said(words) {
+            assert!(started.elapsed() < PATIENCE, "{words}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+    let body = line.registration("bob@example.com").to_string();
+    let refused = post(&line.instance, Some((now_s(), SECRET)), body).await;
+    assert_eq!(refused.status(), 503);
+    assert!(refused.headers().contains_key("retry-after"));
+    let metrics = line.metrics().await;
+    assert!(
+        metrics.contains("\nrollcall_embedded_free_bytes 0\n"),
+        "{metrics}"
+    );
+    assert_eq!(
+        line.instance.terminate(),
+        Some(0),
+        "it ran on until it was asked to stop"
+    );
+
+    line.reconfigure(&full, &path);
+    line.instance.start_and_wait().await;
+    assert_eq!(line.send(&line.registration("bob@example.com")).await, 200);
+    line.dead_letters(1).await;
+    let both = |answer: &Answer| answer.out.matches("confirmed").count() == 4;
+    line.until(&["deliveries"], "both are told of", both).await;
+    line.assert_balanced();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -750,7 +862,15 @@ fn faults_of_the_configuration() {
         ("webhook: [", ": this is not valid YAML"),
         (
             "enabled: true",
-            "connectors.zoom.webhook.secret_token is missing",
+            ":3:3: connectors.zoom.webhook.secret_token is missing",
+        ),
+        (
+            "webhook: { secret_token: x }",
+            "rollcall.yaml:1:1: brevo.api_key is missing",
+        ),
+        (
+            "webhook: { secret_token: x }\nbrevo: { api_key: x, dry_run: true }",
+            ":5:31: brevo.dry_run: true is not built yet",
         ),
     ] {
         fs::write(
@@ -762,6 +882,10 @@ fn faults_of_the_configuration() {
         assert_eq!(answer.code, Some(2), "{below_zoom}: {answer:?}");
         assert!(answer.err.contains(wanted), "{below_zoom}: {}", answer.err);
     }
+    assert!(
+        !folder.path().join("log").exists(),
+        "what is refused has made nothing"
+    );
     let answer = rollcall(&[
         "status",
         "-c",
@@ -791,6 +915,7 @@ fn faults_of_the_command_line() {
         &["dead-letters", "show"],
         &["dead-letters", "show", "somewhere"],
         &["audit", "--yaml"],
+        &["sandbox", "--target", "127.0.0.1:8080"],
     ] {
         let answer = rollcall(arguments);
         assert_eq!(answer.code, Some(2), "{arguments:?}: {answer:?}");
@@ -803,6 +928,24 @@ fn faults_of_the_command_line() {
     assert!(
         help.code == Some(0) && help.out.contains("audit"),
         "{help:?}"
+    );
+
+    // The topics, as they are with the file that is there, and without one.
+    let folder = tempfile::tempdir().expect("a folder");
+    let topics = rollcall_in(folder.path(), &["topics"]);
+    assert!(
+        topics.code == Some(0) && topics.out.starts_with("zoom.raw "),
+        "{topics:?}"
+    );
+    let settings =
+        "connectors: { zoom: {} }\ntopics: { prefix: \"acme.\", retention: { zoom.raw: 12h } }\n";
+    fs::write(folder.path().join("rollcall.yaml"), settings).expect("written");
+    let topics = rollcall_in(folder.path(), &["topics"]);
+    assert!(
+        topics.code == Some(0)
+            && topics.out.starts_with("acme.zoom.raw ")
+            && topics.out.contains("12 hours"),
+        "{topics:?}"
     );
 
     // Right, of a folder in which nothing has run yet: it failed, and nothing is made.
@@ -827,4 +970,35 @@ fn faults_of_the_command_line() {
         );
     }
     assert!(!log.exists());
+}
+
+#[test]
+fn a_demo_says_how_to_look_closer_and_what_it_leaves() {
+    let small = ["demo", "--registrants", "10", "--seconds", "1"];
+    let folder = tempfile::tempdir().expect("a folder");
+    let kept = folder.path().join("kept");
+    let answer = rollcall(&[&small[..], &["--keep", &*kept.to_string_lossy()]].concat());
+    assert_eq!(answer.code, Some(0), "{answer:?}");
+    let commands: Vec<Vec<&str>> = answer
+        .out
+        .lines()
+        .skip_while(|line| *line != "Kept. Look closer:")
+        .skip(1)
+        .map(|line| line.split_whitespace().collect())
+        .collect();
+    assert_eq!(commands.len(), 2, "{}", answer.out);
+    for command in commands {
+        let output = Command::new(command[0]).args(&command[1..]).output();
+        let output = output.expect("the program that is printed can be called");
+        assert!(output.status.success(), "{command:?}: {output:?}");
+    }
+
+    let Engine::Kafka(brokers) = Engine::kafka() else {
+        unreachable!("it was asked for")
+    };
+    let answer = rollcall(&[&small[..], &["--kafka", &brokers]].concat());
+    assert_eq!(answer.code, Some(0), "{answer:?}");
+    for words in [" demo --keep DIR\n", "--delete --topic 'demo-"] {
+        assert!(answer.out.contains(words), "{words}: {}", answer.out);
+    }
 }
