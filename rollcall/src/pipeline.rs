@@ -23,7 +23,7 @@ use rollcall_producer::remote_clock::RemoteClock;
 use rollcall_runtime::clock::{Clock, SystemClock};
 use rollcall_runtime::{
     CommitPolicy, FlushPolicy, Shutdown, Stage, StageStatus, StateMemory, StateSettings,
-    TopicSettings, Worker, WorkerConfig,
+    TopicSettings, Worker, WorkerConfig, WriteBackPolicy,
 };
 use rollcall_schemas::catalogue::ZOOM_RAW;
 use rollcall_sink::{Sink, SinkHandle};
@@ -228,6 +228,7 @@ impl Pipeline {
         let state = StateSettings {
             folder: state_folder(config),
             memory: StateMemory::default(),
+            write_back: WriteBackPolicy::default(),
             flush: FlushPolicy::default(),
         };
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
