@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::chunk::{ChunkHeader, Records};
 use super::disk::LogFile;
-use super::partition::{Partition, Readable};
+use super::partition::{Located, Partition, Readable};
 use super::segment::{Segment, read_chunks};
 use crate::batch::Entry;
 use crate::{LogError, RecordBatch};
@@ -129,8 +129,12 @@ impl Cursor {
     /// Reads ahead. Returns false at the end of the log.
     fn fill(&mut self) -> Result<bool, LogError> {
         loop {
-            let Some(readable) = self.partition.locate(self.offset)? else {
-                return Ok(false);
+            let readable = match self.partition.locate(self.offset)? {
+                Located::In(readable) => readable,
+                Located::AtEnd(end) => {
+                    self.offset = end;
+                    return Ok(false);
+                }
             };
             let Some(place) = self.place(&readable)? else {
                 continue;
@@ -182,7 +186,9 @@ impl Cursor {
     }
 
     fn was_replaced(&self, readable: &Readable) -> Result<bool, LogError> {
-        let now = self.partition.locate(self.offset)?;
-        Ok(now.is_none_or(|now| !Arc::ptr_eq(&now.segment, &readable.segment)))
+        Ok(match self.partition.locate(self.offset)? {
+            Located::In(now) => !Arc::ptr_eq(&now.segment, &readable.segment),
+            Located::AtEnd(_) => true,
+        })
     }
 }

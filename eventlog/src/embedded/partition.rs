@@ -37,6 +37,15 @@ pub(super) struct View {
     pub(super) segments: Vec<Readable>,
 }
 
+/// Where an offset is.
+#[derive(Debug)]
+pub(super) enum Located {
+    /// In this segment, or in what compaction has dropped before it.
+    In(Readable),
+    /// Behind the last segment: the log ends here, and compaction has dropped what may lie between.
+    AtEnd(i64),
+}
+
 #[derive(Debug, Default)]
 struct Tail {
     /// The next offset to give away.
@@ -122,8 +131,8 @@ impl Partition {
         read(&self.view).clone()
     }
 
-    /// The segment in which to read `offset` on; `None` at the end of the log.
-    pub(super) fn locate(&self, offset: i64) -> Result<Option<Readable>, LogError> {
+    /// Where to read `offset` on.
+    pub(super) fn locate(&self, offset: i64) -> Result<Located, LogError> {
         let _one_moment = read(&self.publication);
         let view = read(&self.view);
         if offset < view.start || offset > view.end {
@@ -137,7 +146,8 @@ impl Partition {
         let index = view
             .segments
             .partition_point(|it| it.extent.next_offset <= offset);
-        Ok(view.segments.get(index).cloned())
+        let readable = view.segments.get(index).cloned();
+        Ok(readable.map_or(Located::AtEnd(view.end), Located::In))
     }
 
     /// The first offset at or after `timestamp`, if there is a record so late.

@@ -175,6 +175,17 @@ proptest! {
     }
 }
 
+#[test]
+fn a_partition_of_which_nothing_is_left_is_read_to_its_end() {
+    let log = Fixture::new();
+    log.append(&[(Some(0), true), (Some(0), false)], 0);
+    log.partition.seal();
+    assert!(log.compact(1, 0));
+    assert_eq!(log.read(), []);
+    let after = log.append(&[(Some(1), true)], 1);
+    assert_eq!(log.read(), after);
+}
+
 fn last_of_each_key(written: &[Record]) -> Vec<Record> {
     let keyed = written
         .iter()
