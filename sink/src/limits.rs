@@ -257,8 +257,9 @@ impl Limiter {
         });
     }
 
-    /// Takes note of a 429: the group waits for the window's end, where Brevo says when that is, else
-    /// longer with every 429 in a row. `chance` is drawn evenly from 0 to 1.
+    /// Takes note of a 429: the group waits, with a ceiling that doubles with every 429 in a row, and
+    /// at least until the window's end where Brevo says when that is. `chance` is drawn evenly from 0
+    /// to 1.
     pub fn throttled(
         &mut self,
         group: EndpointGroup,
@@ -267,17 +268,17 @@ impl Limiter {
         now: Instant,
     ) {
         let group = self.group(group);
+        // Requests that were in flight together are refused together: that is one refusal.
         let is_blocked = group.blocked_until.is_some_and(|until| now < until);
-        let wait = match reset {
-            Some(reset) => reset.min(LONGEST_RESET) + Duration::from_millis(100),
-            // Requests that were in flight together are refused together: that is one refusal.
-            None if is_blocked => return,
-            None => {
-                group.throttled += 1;
-                THROTTLED.wait(group.throttled, 0.5 + chance / 2.0)
-            }
-        };
-        group.blocked_until = group.blocked_until.max(Some(now + wait));
+        if !is_blocked {
+            group.throttled += 1;
+            let wait = THROTTLED.wait(group.throttled, chance);
+            group.blocked_until = Some(now + wait);
+        }
+        if let Some(reset) = reset {
+            let least = now + reset.min(LONGEST_RESET) + Duration::from_millis(100);
+            group.blocked_until = group.blocked_until.max(Some(least));
+        }
     }
 }
 
@@ -471,6 +472,23 @@ mod tests {
             at = opens;
         }
         assert_eq!(waits, [1, 2, 4, 8]);
+        // Any part of the ceiling; and never less than what Brevo names.
+        limiter.throttled(EndpointGroup::Contacts, None, 0.25, at);
+        assert_eq!(
+            opens_at(&limiter, EndpointGroup::Contacts, at),
+            Some(at + Duration::from_secs(4))
+        );
+        at += Duration::from_secs(4);
+        limiter.throttled(
+            EndpointGroup::Contacts,
+            Some(Duration::from_secs(3)),
+            0.0,
+            at,
+        );
+        assert_eq!(
+            opens_at(&limiter, EndpointGroup::Contacts, at),
+            Some(at + 3_100 * MS)
+        );
         limiter.observe(EndpointGroup::Contacts, None, now);
         assert_eq!(limiter.group(EndpointGroup::Contacts).throttled, 0);
     }
