@@ -293,6 +293,9 @@ async fn dead_letters(
             Redriven::Asked => print(&format!(
                 "The sink takes {place} again; `rollcall deliveries` shows what comes of it\n"
             )),
+            Redriven::Settled { why } => {
+                print(&format!("Nothing is to be done for {place}: {why}\n"))
+            }
         },
     }
 }

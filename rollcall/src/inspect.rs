@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use audit::{Account, AuditReport};
 pub(crate) use contact::ContactReport;
-pub(crate) use dead_letters::{DeadLetter, DeadLetterContent, Redriven};
+pub(crate) use dead_letters::{Content, DeadLetter, DeadLetterContent, Redriven};
 pub(crate) use deliveries::DeliveryLine;
 pub(crate) use occurrence::OccurrenceReport;
 

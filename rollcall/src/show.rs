@@ -2,6 +2,7 @@
 
 mod audit;
 mod contact;
+mod dead_letter;
 mod deliveries;
 mod occurrence;
 mod topics;
@@ -11,7 +12,8 @@ use jiff::Timestamp;
 
 pub(crate) use audit::{audit, counters};
 pub(crate) use contact::contact;
-pub(crate) use deliveries::{dead_letter, dead_letters, deliveries};
+pub(crate) use dead_letter::dead_letter;
+pub(crate) use deliveries::{dead_letters, deliveries};
 pub(crate) use occurrence::occurrence;
 pub(crate) use topics::topics;
 

@@ -9,7 +9,8 @@
 //! ```
 //!
 //! An effect is committed as intended before its request is sent. Whoever finds it intended without
-//! having sent it knows only that it may have been: its outcome is unknown.
+//! having sent it knows only that it may have been: its outcome is unknown. Sendings that Brevo clearly
+//! did not take are taken back; where none is left, it waits to be sent.
 
 use rollcall_schemas::record::{Delivery, DeliveryState};
 
@@ -21,6 +22,10 @@ use crate::request::Digest;
 pub enum Transition {
     /// It is about to be sent.
     Intend,
+    /// It was sent, and clearly not done: it is to be sent again.
+    TakeBack,
+    /// A person asks for what failed or was skipped: it is to be sent, as if it never had been.
+    AskAgain,
     /// Brevo has it.
     Confirm,
     /// It can never succeed.
@@ -41,7 +46,8 @@ pub fn after(state: Option<DeliveryState>, transition: Transition) -> Option<Del
         // A list that was skipped because its activity was old may be asked for by a younger one; a
         // failed effect may be re-driven by a person.
         (None | Some(S::UnknownOutcome | S::Skipped | S::Failed), T::Intend) => S::Intended,
-        (Some(S::Intended), T::Intend) => S::Intended,
+        (Some(S::Intended), T::Intend | T::TakeBack) => S::Intended,
+        (Some(S::Skipped | S::Failed), T::AskAgain) => S::Intended,
         (Some(S::Intended | S::UnknownOutcome), T::Confirm) => S::Confirmed,
         (None | Some(S::Intended | S::UnknownOutcome | S::Skipped | S::Failed), T::Fail) => {
             S::Failed
@@ -65,16 +71,33 @@ pub enum Arrival {
     Settled(DeliveryState),
 }
 
-/// What to do with a once-effect of this state, which no request of ours is under way for.
-/// `redriven` where a person asks for it although it failed.
+/// How often an effect was sent, or may have been, after a transition; without the sendings that were
+/// clearly not done.
 #[must_use]
-pub fn arrival(id: &EffectId, state: Option<DeliveryState>, redriven: bool) -> Arrival {
-    match state {
-        None => Arrival::Wait,
-        Some(DeliveryState::Intended | DeliveryState::UnknownOutcome) => Arrival::Verify,
-        Some(DeliveryState::Skipped) if matches!(id, EffectId::List(_)) => Arrival::Wait,
-        Some(DeliveryState::Failed | DeliveryState::Skipped) if redriven => Arrival::Wait,
-        Some(state) => Arrival::Settled(state),
+pub fn attempts_after(attempts: u16, transition: Transition) -> u16 {
+    match transition {
+        Transition::Intend => attempts.saturating_add(1),
+        Transition::TakeBack => attempts.saturating_sub(1),
+        Transition::AskAgain => 0,
+        Transition::Confirm | Transition::Fail | Transition::Skip | Transition::LoseTrack => {
+            attempts
+        }
+    }
+}
+
+/// What to do with a once-effect of which the ledger says this, and which no request of ours is under
+/// way for. `redriven` where a person asks for it although it failed.
+#[must_use]
+pub fn arrival(id: &EffectId, entry: Option<OnceEntry>, redriven: bool) -> Arrival {
+    let Some(entry) = entry else {
+        return Arrival::Wait;
+    };
+    match entry.state {
+        DeliveryState::Intended if entry.attempts == 0 => Arrival::Wait,
+        DeliveryState::Intended | DeliveryState::UnknownOutcome => Arrival::Verify,
+        DeliveryState::Skipped if matches!(id, EffectId::List(_)) => Arrival::Wait,
+        DeliveryState::Failed | DeliveryState::Skipped if redriven => Arrival::Wait,
+        state => Arrival::Settled(state),
     }
 }
 
@@ -83,7 +106,8 @@ pub fn arrival(id: &EffectId, state: Option<DeliveryState>, redriven: bool) -> A
 pub struct OnceEntry {
     /// How far it came.
     pub state: DeliveryState,
-    /// How often it was sent, or may have been.
+    /// How often it was sent, or may have been, since it was asked for; without the sendings that were
+    /// clearly not done.
     pub attempts: u16,
     /// When it was first written, in milliseconds since 1970.
     pub intended_at: i64,
@@ -92,7 +116,8 @@ pub struct OnceEntry {
 /// What the ledger holds of a contact.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct ContactEntry {
-    /// [`DeliveryState::Confirmed`] or [`DeliveryState::Failed`].
+    /// [`DeliveryState::Confirmed`] or [`DeliveryState::Failed`]; [`DeliveryState::Intended`] where a
+    /// person asks for a version that was refused.
     pub state: DeliveryState,
     /// The version that was answered.
     pub version: i64,
@@ -146,12 +171,16 @@ impl OnceEntry {
 mod tests {
     use rollcall_schemas::record::DeliveryState as S;
 
-    use super::{Arrival, ContactEntry, TRUST_MS, Transition, after, arrival};
+    use super::{
+        Arrival, ContactEntry, OnceEntry, TRUST_MS, Transition, after, arrival, attempts_after,
+    };
     use crate::effect::EffectId;
     use crate::request::Attributes;
 
-    const TRANSITIONS: [Transition; 5] = [
+    const TRANSITIONS: [Transition; 7] = [
         Transition::Intend,
+        Transition::TakeBack,
+        Transition::AskAgain,
         Transition::Confirm,
         Transition::Fail,
         Transition::Skip,
@@ -190,27 +219,50 @@ mod tests {
     fn a_restart_by_state() {
         let event = EffectId::Event("attended:1".into());
         let list = EffectId::List(1);
-        for (state, expected) in [
+        let sent = |state, attempts| {
+            Some(OnceEntry {
+                state,
+                attempts,
+                intended_at: 0,
+            })
+        };
+        for (entry, expected) in [
             (None, Arrival::Wait),
-            (Some(S::Intended), Arrival::Verify),
-            (Some(S::UnknownOutcome), Arrival::Verify),
-            (Some(S::Confirmed), Arrival::Settled(S::Confirmed)),
-            (Some(S::Skipped), Arrival::Settled(S::Skipped)),
-            (Some(S::Failed), Arrival::Settled(S::Failed)),
-            (Some(S::Unknown), Arrival::Settled(S::Unknown)),
+            (sent(S::Intended, 1), Arrival::Verify),
+            (sent(S::Intended, 0), Arrival::Wait),
+            (sent(S::UnknownOutcome, 1), Arrival::Verify),
+            (sent(S::Confirmed, 1), Arrival::Settled(S::Confirmed)),
+            (sent(S::Skipped, 0), Arrival::Settled(S::Skipped)),
+            (sent(S::Failed, 1), Arrival::Settled(S::Failed)),
+            (sent(S::Unknown, 1), Arrival::Settled(S::Unknown)),
         ] {
-            assert_eq!(arrival(&event, state, false), expected, "{state:?}");
+            assert_eq!(arrival(&event, entry, false), expected, "{entry:?}");
         }
-        assert_eq!(arrival(&list, Some(S::Skipped), false), Arrival::Wait);
-        assert_eq!(arrival(&event, Some(S::Failed), true), Arrival::Wait);
+        assert_eq!(arrival(&list, sent(S::Skipped, 0), false), Arrival::Wait);
+        assert_eq!(arrival(&event, sent(S::Failed, 1), true), Arrival::Wait);
         assert_eq!(
-            arrival(&event, Some(S::Confirmed), true),
+            arrival(&event, sent(S::Confirmed, 1), true),
             Arrival::Settled(S::Confirmed)
         );
         assert_eq!(
-            arrival(&event, Some(S::UnknownOutcome), true),
+            arrival(&event, sent(S::UnknownOutcome, 1), true),
             Arrival::Verify
         );
+    }
+
+    #[test]
+    fn a_sending_that_was_clearly_not_done_does_not_count() {
+        let sent = attempts_after(0, Transition::Intend);
+        assert_eq!(sent, 1);
+        assert_eq!(attempts_after(sent, Transition::LoseTrack), 1);
+        assert_eq!(attempts_after(sent, Transition::TakeBack), 0);
+        assert_eq!(attempts_after(2, Transition::AskAgain), 0);
+        for state in [None, Some(S::UnknownOutcome), Some(S::Failed)] {
+            assert_eq!(after(state, Transition::TakeBack), None);
+        }
+        for state in [None, Some(S::Intended), Some(S::UnknownOutcome)] {
+            assert_eq!(after(state, Transition::AskAgain), None);
+        }
     }
 
     #[test]

@@ -5,15 +5,16 @@
 //! `brevo.deliveries` before it is sent and after it is answered (see [`ledger`]); per person one
 //! request is in flight, and an activity goes out after the contact it came with (see [`plan`]).
 //!
-//! [`plan`], [`order`], [`ledger`], [`effect`], [`mapping`], [`error_class`], [`limits`] and
-//! [`progress`] are pure: time and chance are handed to them. [`client`], [`check`] and [`sink`] talk
-//! to the world.
+//! [`plan`], [`order`], [`ledger`], [`effect`], [`mapping`], [`error_class`], [`limits`],
+//! [`progress`] and [`tally`] are pure: time and chance are handed to them. [`client`], [`check`],
+//! [`lag`] and [`sink`] talk to the world.
 
 pub mod backoff;
 pub mod check;
 pub mod client;
 pub mod effect;
 pub mod error_class;
+pub mod lag;
 pub mod ledger;
 pub mod ledger_store;
 pub mod limits;
@@ -26,7 +27,8 @@ pub mod progress;
 pub mod request;
 pub mod sink;
 pub mod status;
+pub mod tally;
 
 pub use options::{FieldMapping, Lists, Options, UpdatePolicy};
-pub use sink::{Sink, SinkError, SinkHandle};
+pub use sink::{RedriveError, Sink, SinkError, SinkHandle};
 pub use status::SinkStatus;

@@ -1,15 +1,19 @@
-//! The metrics of the sink. Records of its two topics are counted as a stage's, under `stage="sink"`
-//! (see `rollcall_runtime::metric`).
+//! The metrics of the sink. Records and commits are counted as a stage's, under `stage="sink"` (see
+//! `rollcall_runtime::metric`); the lag has a `topic` too, because the sink reads two.
+
+use std::time::Duration;
 
 use metrics::{
     Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
 };
-use rollcall_runtime::metric as stage_metric;
+use rollcall_eventlog::CommitError;
+use rollcall_runtime::{LeaseError, metric as stage_metric};
 use rollcall_schemas::record::{Delivery, DeliveryState, Effect};
 
 use crate::client::Seen;
-use crate::plan::Taken;
+use crate::progress::SourceTopic;
 use crate::status::SinkStatus;
+use crate::tally::Tally;
 
 /// The sink's name among the stages.
 pub const STAGE: &str = "sink";
@@ -86,17 +90,34 @@ pub(crate) fn request(seen: &Seen) {
     histogram!(REQUEST_SECONDS, "endpoint" => seen.endpoint.name()).record(seen.took);
 }
 
-pub(crate) fn record(taken: Option<Taken>) {
-    counter!(stage_metric::RECORDS, "stage" => STAGE).increment(1);
-    match taken {
-        Some(Taken::Effective) => counter!(stage_metric::EFFECTIVE, "stage" => STAGE).increment(1),
-        Some(Taken::Ignored(reason)) => {
-            counter!(stage_metric::IGNORED, "stage" => STAGE, "reason" => reason).increment(1);
-        }
-        None => {
-            counter!(stage_metric::DEAD, "stage" => STAGE, "class" => "unreadable").increment(1)
-        }
+pub(crate) fn committed(tally: &Tally, outputs: usize, took: Duration) {
+    counter!(stage_metric::COMMITS, "stage" => STAGE, "result" => "committed").increment(1);
+    histogram!(stage_metric::COMMIT_SECONDS, "stage" => STAGE).record(took);
+    counter!(stage_metric::RECORDS, "stage" => STAGE).increment(tally.records());
+    counter!(stage_metric::EFFECTIVE, "stage" => STAGE).increment(tally.effective);
+    for (reason, count) in &tally.ignored {
+        counter!(stage_metric::IGNORED, "stage" => STAGE, "reason" => *reason).increment(*count);
     }
+    for (class, count) in &tally.dead {
+        counter!(stage_metric::DEAD, "stage" => STAGE, "class" => *class).increment(*count);
+    }
+    counter!(stage_metric::OUTPUTS, "stage" => STAGE).increment(outputs as u64);
+}
+
+pub(crate) fn not_committed(error: &LeaseError) {
+    let result = match error {
+        LeaseError::Commit(CommitError::Aborted { .. }) => "aborted",
+        LeaseError::Commit(CommitError::Unclear { .. }) => "unclear",
+        LeaseError::Standby { .. } | LeaseError::Commit(CommitError::Fenced { .. }) => "fenced",
+        LeaseError::Commit(_) => "failed",
+    };
+    counter!(stage_metric::COMMITS, "stage" => STAGE, "result" => result).increment(1);
+}
+
+#[expect(clippy::cast_precision_loss, reason = "gauges are floating point")]
+pub(crate) fn lag(topic: SourceTopic, partition: u32, records: u64) {
+    gauge!(stage_metric::LAG, "stage" => STAGE, "topic" => topic.name(), "partition" => partition.to_string())
+        .set(records as f64);
 }
 
 pub(crate) fn effect(delivery: &Delivery<'_>) {

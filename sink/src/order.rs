@@ -53,8 +53,6 @@ pub struct WaitingEffect {
     pub effect: OnceEffect,
     /// The records that ask for it: several activities ask for one list.
     pub sources: Vec<Arc<Source>>,
-    /// It is committed as intended, and known not to have been done: it needs no new intent.
-    pub returned: bool,
     /// It goes out in a request of its own: together with others it was refused.
     pub alone: bool,
 }
@@ -209,7 +207,6 @@ mod tests {
         WaitingEffect {
             effect,
             sources: vec![source()],
-            returned: false,
             alone: false,
         }
     }

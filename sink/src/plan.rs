@@ -21,13 +21,14 @@ use rollcall_schemas::record::{Activity, Contact, Delivery, DeliveryState};
 
 use crate::backoff::Backoff;
 use crate::effect::{EffectId, OnceEffect, Wanted};
-use crate::ledger::{self, Arrival, Transition};
+use crate::ledger::{self, Arrival, ContactEntry, Transition};
 use crate::ledger_store::LedgerStore;
 use crate::mapping::Mapping;
 use crate::mapping::attribute::AttributeType;
 use crate::options::Options;
 use crate::order::{InFlight, Person, Source, WaitingContact, WaitingEffect};
 use crate::progress::{Progress, SourceTopic};
+use crate::tally::Tally;
 
 pub use call::{Answer, Call, ReadContact};
 use queue::Ready;
@@ -71,6 +72,8 @@ pub struct Outputs {
     pub dead_letters: Vec<DeadLetter>,
     /// Positions of the sources.
     pub positions: Vec<(SourceTopic, u32, i64)>,
+    /// What became of records, for the metrics: it comes with what it counts.
+    pub tally: Tally,
 }
 
 impl Outputs {
@@ -119,12 +122,23 @@ impl Rules {
     }
 }
 
-/// How often something that must happen once is sent at most. Every time but the first follows a full
-/// round of look-ups that did not find it.
-pub const MOST_ATTEMPTS: u16 = 5;
+/// How often an event is sent at most where nothing tells whether Brevo took it: once, and once more
+/// after a full round of look-ups that did not find it. Sendings that Brevo clearly did not take are not
+/// counted.
+pub const MOST_EVENT_SENDINGS: u16 = 2;
+
+/// The same of an addition to a list. It is read back between, so that it can be made again; but one
+/// that Brevo leaves out each time comes to an end.
+pub const MOST_LIST_SENDINGS: u16 = 5;
+
+/// The class of a record that is not what its topic holds.
+pub const UNREADABLE: &str = "unreadable";
 
 /// How often a contact whose identifiers are in conflict is tried.
 const MOST_CONFLICTS: u32 = 3;
+
+/// Why the ledger holds something as intended that was done with.
+const ASKED_AGAIN: &str = "a person asked for it again";
 
 /// Decides what is sent, and when.
 #[derive(Debug)]
@@ -178,7 +192,14 @@ impl Planner {
         self.take_contact(source, contact, first_read, false, now)
     }
 
-    /// Takes a contact once more although Brevo refused this version.
+    /// Reading of a partition begins at `next`, where the group is. To be told of every partition
+    /// before anything is taken.
+    pub fn reading_begins(&mut self, topic: SourceTopic, partition: u32, next: i64) {
+        self.progress.begin(topic, partition, next);
+    }
+
+    /// Takes a contact once more although Brevo refused this version. Once the outputs are committed,
+    /// it is not lost: who begins anew finds it in the ledger, and reads its record again.
     pub fn redrive_contact(
         &mut self,
         source: Arc<Source>,
@@ -214,6 +235,7 @@ impl Planner {
             return Taken::Ignored("version_known");
         }
         person.is_unsure |= !first_read;
+        let asked_again = contact.version <= person.refused;
         let mapped = self.rules.mapping.apply(contact, &self.types);
         self.misfits.extend(mapped.misfits.iter().cloned());
         self.progress.open(source.place, 1);
@@ -227,6 +249,19 @@ impl Planner {
         });
         if let Some(superseded) = superseded {
             self.progress.settle(superseded.source.place);
+        }
+        if asked_again {
+            let entry = ContactEntry {
+                state: DeliveryState::Intended,
+                version: contact.version,
+                digest: None,
+                attempts: self
+                    .ledger
+                    .contact(&email)
+                    .map_or(0, |known| known.attempts),
+                sent_at: now.clock_ms,
+            };
+            self.write_contact(&email, entry, None, Some(ASKED_AGAIN.to_owned()), now);
         }
         self.enqueue(&email, now);
         Taken::Effective
@@ -267,7 +302,8 @@ impl Planner {
         self.take_activity(source, activity, contact_version, false, now)
     }
 
-    /// Takes an activity once more although what it asks for failed or was skipped.
+    /// Takes an activity once more although what it asks for failed or was skipped. Once the outputs
+    /// are committed, it is not lost: who begins anew finds it in the ledger, and reads its record again.
     pub fn redrive_activity(
         &mut self,
         source: Arc<Source>,
@@ -325,7 +361,6 @@ impl Planner {
             let waiting = WaitingEffect {
                 effect,
                 sources: vec![Arc::clone(source)],
-                returned: false,
                 alone: false,
             };
             let reason = "the contact is no more: its rows were taken back".to_owned();
@@ -361,12 +396,19 @@ impl Planner {
         let waiting = WaitingEffect {
             effect,
             sources: vec![Arc::clone(source)],
-            returned: false,
             alone: false,
         };
-        match ledger::arrival(&id, entry.map(|entry| entry.state), redriven) {
+        match ledger::arrival(&id, entry, redriven) {
             Arrival::Settled(_) => false,
             Arrival::Wait => {
+                let was_done_with = entry.is_some_and(|entry| {
+                    matches!(entry.state, DeliveryState::Failed | DeliveryState::Skipped)
+                });
+                if redriven && was_done_with {
+                    let reason = Some(ASKED_AGAIN.to_owned());
+                    self.write_once(email, &waiting, Transition::AskAgain, None, reason, now);
+                }
+                let person = self.people.get_mut(email).expect("just seen");
                 person.effects.push_back(waiting);
                 true
             }
@@ -402,7 +444,7 @@ impl Planner {
         self.outputs.dead_letters.push(DeadLetter {
             source,
             why: Rejection {
-                class: "unreadable",
+                class: UNREADABLE,
                 message,
             },
         });
@@ -460,6 +502,7 @@ impl Planner {
     /// What is to be committed before any call that [`Planner::plan`] gave is made.
     pub fn take_outputs(&mut self) -> Outputs {
         self.outputs.positions = self.progress.take_positions();
+        self.outputs.tally = self.progress.take_tally();
         std::mem::take(&mut self.outputs)
     }
 

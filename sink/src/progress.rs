@@ -6,6 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::tally::Tally;
+
 /// A topic that the sink reads.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Ord, PartialOrd, Hash)]
 pub enum SourceTopic {
@@ -39,8 +41,24 @@ pub struct Place {
 
 #[derive(Debug, Default)]
 struct PartitionProgress {
-    open: BTreeMap<i64, u32>,
-    next: i64,
+    open: BTreeMap<i64, OpenRecord>,
+    /// Where reading goes on; nothing is committed of a partition of which that is not known.
+    next: Option<i64>,
+}
+
+#[derive(Debug, Default)]
+struct OpenRecord {
+    effects: u32,
+    /// What it asks for can never be done.
+    fault: Option<&'static str>,
+}
+
+impl PartitionProgress {
+    /// The first record that still counts. A record that was re-driven may lie ahead of what was read.
+    fn position(&self) -> Option<i64> {
+        let next = self.next?;
+        Some(self.open.keys().next().map_or(next, |open| next.min(*open)))
+    }
 }
 
 /// How far every partition was worked off.
@@ -48,12 +66,19 @@ struct PartitionProgress {
 pub struct Progress {
     partitions: BTreeMap<(SourceTopic, u32), PartitionProgress>,
     changed: BTreeSet<(SourceTopic, u32)>,
+    tally: Tally,
     open_contacts: usize,
     open_activities: usize,
 }
 
 impl Progress {
-    /// A record asks for `effects` things that are not settled yet.
+    /// Reading begins at `next`, where the group is: that is nothing to commit.
+    pub fn begin(&mut self, topic: SourceTopic, partition: u32, next: i64) {
+        self.partitions.entry((topic, partition)).or_default().next = Some(next);
+    }
+
+    /// A record asks for `effects` things that are not settled yet. The position goes back to it where
+    /// it was passed.
     pub fn open(&mut self, place: Place, effects: u32) {
         if effects == 0 {
             return;
@@ -62,8 +87,21 @@ impl Progress {
             .partitions
             .entry((place.topic, place.partition))
             .or_default();
-        if partition.open.insert(place.offset, effects).is_none() {
+        let record = partition.open.entry(place.offset).or_default();
+        let was_open = record.effects > 0;
+        record.effects += effects;
+        if !was_open {
             *self.count(place.topic) += 1;
+            self.changed.insert((place.topic, place.partition));
+        }
+    }
+
+    /// What a record asks for can never be done: it is a dead letter, once it is settled.
+    pub fn mark_dead(&mut self, place: Place, class: &'static str) {
+        let partition = self.partitions.get_mut(&(place.topic, place.partition));
+        if let Some(record) = partition.and_then(|partition| partition.open.get_mut(&place.offset))
+        {
+            record.fault = Some(class);
         }
     }
 
@@ -72,11 +110,15 @@ impl Progress {
         let Some(partition) = self.partitions.get_mut(&(place.topic, place.partition)) else {
             return;
         };
-        let Some(effects) = partition.open.get_mut(&place.offset) else {
+        let Some(record) = partition.open.get_mut(&place.offset) else {
             return;
         };
-        *effects -= 1;
-        if *effects == 0 {
+        record.effects -= 1;
+        if record.effects == 0 {
+            match record.fault {
+                Some(class) => self.tally.count_dead(class),
+                None => self.tally.effective += 1,
+            }
             partition.open.remove(&place.offset);
             *self.count(place.topic) -= 1;
             self.changed.insert((place.topic, place.partition));
@@ -86,8 +128,8 @@ impl Progress {
     /// All records below `next` were read.
     pub fn read_to(&mut self, topic: SourceTopic, partition: u32, next: i64) {
         let progress = self.partitions.entry((topic, partition)).or_default();
-        if next != progress.next {
-            progress.next = next;
+        if progress.next != Some(next) {
+            progress.next = Some(next);
             self.changed.insert((topic, partition));
         }
     }
@@ -96,17 +138,16 @@ impl Progress {
     pub fn take_positions(&mut self) -> Vec<(SourceTopic, u32, i64)> {
         std::mem::take(&mut self.changed)
             .into_iter()
-            .map(|(topic, number)| {
-                let partition = &self.partitions[&(topic, number)];
-                let position = partition
-                    .open
-                    .keys()
-                    .next()
-                    .copied()
-                    .unwrap_or(partition.next);
-                (topic, number, position)
+            .filter_map(|(topic, number)| {
+                let position = self.partitions[&(topic, number)].position()?;
+                Some((topic, number, position))
             })
             .collect()
+    }
+
+    /// What became of the records that were settled since it was last taken.
+    pub fn take_tally(&mut self) -> Tally {
+        std::mem::take(&mut self.tally)
     }
 
     /// How many records of a topic are not settled.
@@ -165,5 +206,55 @@ mod tests {
         assert_eq!(progress.take_positions(), [(ACTIVITIES, 1, 6)]);
         progress.read_to(ACTIVITIES, 1, 6);
         assert_eq!(progress.take_positions(), []);
+    }
+
+    #[test]
+    fn where_nothing_was_read_the_position_is_where_reading_begins() {
+        let mut progress = Progress::default();
+        progress.begin(ACTIVITIES, 1, 40);
+        assert_eq!(progress.take_positions(), []);
+        progress.open(at(7), 1);
+        assert_eq!(progress.take_positions(), [(ACTIVITIES, 1, 7)]);
+        progress.settle(at(7));
+        assert_eq!(progress.take_positions(), [(ACTIVITIES, 1, 40)]);
+    }
+
+    #[test]
+    fn what_is_taken_ahead_of_reading_skips_nothing() {
+        let mut progress = Progress::default();
+        progress.begin(ACTIVITIES, 1, 40);
+        progress.open(at(45), 1);
+        assert_eq!(progress.take_positions(), [(ACTIVITIES, 1, 40)]);
+    }
+
+    #[test]
+    fn what_is_asked_of_an_open_record_adds_to_what_it_asks_for() {
+        let mut progress = Progress::default();
+        progress.open(at(5), 1);
+        progress.open(at(5), 1);
+        progress.read_to(ACTIVITIES, 1, 6);
+        progress.settle(at(5));
+        assert_eq!(progress.take_positions(), [(ACTIVITIES, 1, 5)]);
+        assert_eq!(progress.unsettled(ACTIVITIES), 1);
+        progress.settle(at(5));
+        assert_eq!(progress.take_positions(), [(ACTIVITIES, 1, 6)]);
+    }
+
+    #[test]
+    fn a_record_counts_once_and_when_it_is_settled() {
+        let mut progress = Progress::default();
+        progress.open(at(5), 2);
+        progress.open(at(6), 2);
+        progress.settle(at(5));
+        progress.mark_dead(at(6), "event_refused");
+        progress.settle(at(6));
+        assert_eq!(progress.take_tally().records(), 0);
+        progress.settle(at(5));
+        progress.settle(at(6));
+        let tally = progress.take_tally();
+        assert_eq!(
+            (tally.effective, tally.dead),
+            (1, [("event_refused", 1)].into())
+        );
     }
 }

@@ -16,11 +16,13 @@ use std::time::Duration;
 use rollcall_eventlog::{CommitError, EventLog, LogError};
 use rollcall_runtime::{Lease, LeaseError, Shutdown, TopicSettings, Transition};
 use rollcall_schemas::wire::WireError;
+use tokio::sync::oneshot;
 
 use crate::check::{CheckError, check};
 use crate::client::{Client, ClientError};
 use crate::mapping::{Mapping, MappingError};
 use crate::options::Options;
+use crate::plan::Taken;
 use crate::progress::SourceTopic;
 use crate::status::SinkStatus;
 use session::{Ended, Session};
@@ -76,6 +78,43 @@ pub struct Redrive {
     pub offset: i64,
 }
 
+/// A record that was not taken once more.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum RedriveError {
+    /// Another instance writes to Brevo.
+    #[error(
+        "this instance is not the active sink, and only that one can take it: ask the instance that `rollcall status` shows as active"
+    )]
+    NotActive,
+    /// The account could not be used since this instance became the active one.
+    #[error("the sink sends nothing, and can take it only once it does: {reason}")]
+    Paused {
+        /// What is wrong, and what to do.
+        reason: String,
+    },
+    /// Its topic has no readable record of its key any more.
+    #[error(
+        "its topic holds no record of its key any more that can be read, so that there is nothing to take again"
+    )]
+    Gone,
+    /// The sink ended, or lost the lease, before this was durable.
+    #[error("the sink stopped before it was sure to take it: ask again")]
+    NotDurable,
+}
+
+/// A re-drive that is asked for, and who wants to know what comes of it.
+struct RedriveRequest {
+    redrive: Redrive,
+    answer: oneshot::Sender<Result<Taken, RedriveError>>,
+}
+
+impl RedriveRequest {
+    fn answer(self, answer: Result<Taken, RedriveError>) {
+        // Whoever asked may have gone.
+        let _ = self.answer.send(answer);
+    }
+}
+
 /// Brevo out.
 pub struct Sink {
     options: Options,
@@ -85,14 +124,14 @@ pub struct Sink {
     topics: TopicSettings,
     runtime: tokio::runtime::Handle,
     handle: SinkHandle,
-    redrives: Receiver<Redrive>,
+    redrives: Receiver<RedriveRequest>,
 }
 
 /// Tells what a sink is doing, and asks it to take a record again.
 #[derive(Clone, Debug)]
 pub struct SinkHandle {
     status: Arc<Mutex<SinkStatus>>,
-    redrives: Sender<Redrive>,
+    redrives: Sender<RedriveRequest>,
 }
 
 impl SinkHandle {
@@ -105,14 +144,20 @@ impl SinkHandle {
             .clone()
     }
 
-    /// Asks the sink to take a record once more. Done once it is the active one; what is confirmed is
-    /// not sent again.
-    pub fn redrive(&self, redrive: Redrive) {
-        // A sink that ended takes nothing any more, and says so itself.
-        let _ = self.redrives.send(redrive);
+    /// Asks the sink to take a record once more. What is confirmed is not sent again. Where it is
+    /// [`Taken::Effective`], that is durable: a crash does not lose it.
+    ///
+    /// # Errors
+    ///
+    /// Where it was not taken, with what to do.
+    pub async fn redrive(&self, redrive: Redrive) -> Result<Taken, RedriveError> {
+        let (answer, answered) = oneshot::channel();
+        // Where the sink ended, the request is dropped, and its answer with it.
+        let _ = self.redrives.send(RedriveRequest { redrive, answer });
+        answered.await.unwrap_or(Err(RedriveError::NotDurable))
     }
 
-    fn update(&self, change: impl FnOnce(&mut SinkStatus)) {
+    pub(crate) fn update(&self, change: impl FnOnce(&mut SinkStatus)) {
         change(&mut self.status.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }
@@ -197,6 +242,11 @@ impl Sink {
 
     fn hold(&self, lease: &mut Lease, shutdown: &Shutdown) -> Result<(), SinkError> {
         while !shutdown.is_requested() {
+            if !lease.is_active() {
+                for request in self.redrives.try_iter() {
+                    request.answer(Err(RedriveError::NotActive));
+                }
+            }
             match lease.poll(STANDBY_WAIT) {
                 Ok(Some(Transition::Active)) => {
                     tracing::info!("the sink is the active one");

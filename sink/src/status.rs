@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 
 use rollcall_schemas::record::{Delivery, DeliveryState, Effect};
 
+use crate::lag::Lag;
+
 /// How long a drained sink has had nothing to do.
 const DRAINED_FOR: Duration = Duration::from_millis(250);
 
@@ -15,9 +17,12 @@ pub struct SinkStatus {
     /// Why nothing is sent: what is wrong with the account or the configuration, and what to do. It
     /// goes on by itself once that is mended.
     pub paused: Option<String>,
-    /// Contacts that Brevo does not have as they are.
+    /// Records that this instance has before it, read or not, as of the last look; unknown where it is
+    /// not the active one.
+    pub lag: Option<Lag>,
+    /// Contacts that were read, and that Brevo does not have as they are.
     pub contacts_waiting: usize,
-    /// Activities that are not done with.
+    /// Activities that were read, and are not done with.
     pub activities_waiting: usize,
     /// Events and list additions of unknown outcome, about which Brevo is asked.
     pub unknown: usize,

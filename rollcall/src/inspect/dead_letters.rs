@@ -1,5 +1,7 @@
 //! Records that could never succeed, and giving them another chance.
 
+mod content;
+
 use anyhow::{Context, Result};
 use rollcall_eventlog::{Headers, RecordRef, TopicPartition};
 use rollcall_runtime::dead_letter::{CLASS, MESSAGE, OFFSET, PARTITION, STAGE, TOPIC};
@@ -7,11 +9,13 @@ use rollcall_schemas::catalogue::{
     DEAD_LETTERS, ENGAGEMENT_ACTIVITIES, ENGAGEMENT_CONTACTS, ZOOM_RAW,
 };
 use rollcall_sink::SinkHandle;
+use rollcall_sink::plan::Taken;
 use rollcall_sink::progress::SourceTopic;
 use rollcall_sink::sink::Redrive;
 use serde::{Deserialize, Serialize};
 
 use super::{Inspector, Place};
+pub(crate) use content::Content;
 
 /// A dead letter, without its content.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -33,15 +37,20 @@ pub(crate) struct DeadLetter {
 pub(crate) enum Redriven {
     /// Its record is in its topic again, here.
     Appended(Place),
-    /// The sink was asked to take it again.
+    /// The sink takes it again, and does so also after a crash.
     Asked,
+    /// There is nothing to do for it any more.
+    Settled {
+        /// Why.
+        why: String,
+    },
 }
 
 /// A dead letter with what can be shown of its content.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct DeadLetterContent {
     pub(crate) letter: DeadLetter,
-    pub(crate) content: String,
+    pub(crate) content: Content,
 }
 
 fn text(headers: Headers<'_>, name: &str) -> String {
@@ -72,6 +81,17 @@ pub(super) fn letter(place: &Place, record: &RecordRef<'_>) -> DeadLetter {
     }
 }
 
+/// Why the sink has nothing to do for a record.
+fn settled(reason: &str) -> &str {
+    match reason {
+        "settled" => "all that it asks for is done, or under way",
+        "version_known" => "Brevo has this version of the contact or a later one, or gets it next",
+        "not_wanted" => "the configuration asks for nothing of it",
+        "erased" => "the contact is no more",
+        reason => reason,
+    }
+}
+
 impl Inspector {
     /// All dead letters, the newest last.
     pub(crate) fn dead_letters(&self) -> Result<Vec<DeadLetter>> {
@@ -88,7 +108,11 @@ impl Inspector {
     pub(crate) fn dead_letter(&self, wanted: &Place) -> Result<Option<DeadLetterContent>> {
         self.find(wanted, |place, record| DeadLetterContent {
             letter: letter(place, record),
-            content: show(record.value.unwrap_or_default()),
+            content: Content::of(
+                &self.topics,
+                &text(record.headers, TOPIC),
+                record.value.unwrap_or_default(),
+            ),
         })
     }
 
@@ -117,12 +141,19 @@ impl Inspector {
         .find(|(topic, _)| source.topic == *self.topics.name(topic));
         if let Some((_, topic)) = of_sink {
             let sink = sink.context("a letter of the sink is re-driven by the sink: start `rollcall run` with the role sink, and ask again")?;
-            sink.redrive(Redrive {
-                topic,
-                key: record_key.unwrap_or_default(),
-                offset: source.offset,
+            let taken = sink
+                .redrive(Redrive {
+                    topic,
+                    key: record_key.unwrap_or_default(),
+                    offset: source.offset,
+                })
+                .await?;
+            return Ok(match taken {
+                Taken::Effective => Redriven::Asked,
+                Taken::Ignored(reason) => Redriven::Settled {
+                    why: settled(reason).to_owned(),
+                },
             });
-            return Ok(Redriven::Asked);
         }
         let raw = self.topics.name(&ZOOM_RAW);
         anyhow::ensure!(
@@ -162,29 +193,5 @@ impl Inspector {
             found.is_none()
         })?;
         Ok(found)
-    }
-}
-
-/// The content as text where it is text, else in hexadecimal.
-fn show(value: &[u8]) -> String {
-    use rollcall_schemas::record::RawRecord;
-    use rollcall_schemas::wire::RAW_RECORD;
-
-    if let Ok(RawRecord {
-        webhook: Some(delivery),
-        ..
-    }) = RAW_RECORD.decode::<RawRecord<'_>>(value)
-    {
-        return String::from_utf8_lossy(delivery.body).into_owned();
-    }
-    match std::str::from_utf8(value) {
-        Ok(text) if !text.contains(|c: char| c.is_control() && !c.is_whitespace()) => {
-            text.to_owned()
-        }
-        _ => value
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect::<Vec<_>>()
-            .join(" "),
     }
 }

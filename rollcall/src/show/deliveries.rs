@@ -1,9 +1,7 @@
 //! The ledger, and the dead letters.
 
-use std::fmt::Write as _;
-
 use super::{lines, moment, symbol, table};
-use crate::inspect::{DeadLetter, DeadLetterContent, DeliveryLine};
+use crate::inspect::{DeadLetter, DeliveryLine};
 
 /// Effects, one a line; with the address where they are of several people.
 pub(crate) fn deliveries(effects: &[DeliveryLine], with_address: bool) -> String {
@@ -54,25 +52,5 @@ pub(crate) fn dead_letters(letters: &[DeadLetter]) -> String {
     }
     let mut text = lines(&list);
     text.push_str("\nShow one:      rollcall dead-letters show PLACE\nTry one again: rollcall dead-letters redrive PLACE\n");
-    text
-}
-
-/// One dead letter, whole.
-pub(crate) fn dead_letter(content: &DeadLetterContent) -> String {
-    let letter = &content.letter;
-    let mut text = String::new();
-    for (name, value) in [
-        ("place", letter.place.to_string()),
-        ("time", moment(letter.at)),
-        ("stage", letter.stage.clone()),
-        ("class", letter.class.clone()),
-        ("message", letter.message.clone()),
-        ("source", letter.source.to_string()),
-        ("key", letter.key.clone()),
-        ("bytes", letter.bytes.to_string()),
-    ] {
-        let _ = writeln!(text, "{name:<8} {value}");
-    }
-    let _ = writeln!(text, "\n{}", content.content);
     text
 }

@@ -180,6 +180,7 @@ impl Planner {
             sent_at: now.clock_ms,
         };
         self.write_contact(email, entry, Some(status), Some(reason.clone()), now);
+        self.progress.mark_dead(contact.source.place, class);
         self.outputs.dead_letters.push(DeadLetter {
             source: Arc::clone(&contact.source),
             why: Rejection {
@@ -237,7 +238,8 @@ impl Planner {
                     ..
                 } if emails.len() > 1 => {
                     waiting.alone = true;
-                    self.return_once(email, waiting);
+                    let reason = "refused together with others, and tried by itself".to_owned();
+                    self.take_back(email, waiting, answer, reason, now);
                 }
                 Answer::Refused {
                     status,
@@ -261,15 +263,21 @@ impl Planner {
     ) {
         match answer {
             Answer::Refused {
-                class: Class::Slow | Class::Configuration { .. },
+                class: Class::Slow, ..
+            } => {
+                let reason = "too many requests: it is sent again".to_owned();
+                self.take_back(email, waiting, answer, reason, now);
+            }
+            Answer::Refused {
+                class: Class::Configuration { reason },
                 ..
-            } => self.return_once(email, waiting),
-            Answer::NotSent { .. }
+            } => self.take_back(email, waiting, answer, reason.clone(), now),
+            Answer::NotSent { reason }
             | Answer::Refused {
-                class: Class::Retry { .. },
+                class: Class::Retry { reason },
                 ..
             } => {
-                self.return_once(email, waiting);
+                self.take_back(email, waiting, answer, reason.clone(), now);
                 self.rest(email, now);
             }
             Answer::Refused { status, class } => {
@@ -317,8 +325,26 @@ impl Planner {
     }
 
     /// What was certainly not done waits again, in its place.
-    fn return_once(&mut self, email: &Arc<str>, mut waiting: WaitingEffect) {
-        waiting.returned = true;
+    fn take_back(
+        &mut self,
+        email: &Arc<str>,
+        waiting: WaitingEffect,
+        answer: &Answer,
+        reason: String,
+        now: Moment,
+    ) {
+        let status = match answer {
+            Answer::Refused { status, .. } => Some(*status),
+            _ => None,
+        };
+        self.write_once(
+            email,
+            &waiting,
+            Transition::TakeBack,
+            status,
+            Some(reason),
+            now,
+        );
         let person = self
             .people
             .get_mut(email)

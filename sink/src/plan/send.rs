@@ -174,11 +174,8 @@ impl Planner {
             .get_mut(email)
             .expect("whoever is queued is known");
         person.queued = false;
-        let mut waiting = person.effects.pop_front().expect("its step is to send it");
-        if !waiting.returned {
-            self.write_once(email, &waiting, Transition::Intend, None, None, now);
-        }
-        waiting.returned = false;
+        let waiting = person.effects.pop_front().expect("its step is to send it");
+        self.write_once(email, &waiting, Transition::Intend, None, None, now);
         let id = waiting.effect.id.clone();
         let person = self.people.get_mut(email).expect("just seen");
         person.in_flight = Some(InFlight::Once(waiting));

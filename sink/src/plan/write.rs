@@ -23,6 +23,7 @@ impl Planner {
         now: Moment,
     ) {
         for source in &waiting.sources {
+            self.progress.mark_dead(source.place, class);
             let message = format!("{}: {reason}", waiting.effect.id);
             self.outputs.dead_letters.push(DeadLetter {
                 source: Arc::clone(source),
@@ -51,8 +52,7 @@ impl Planner {
         };
         let entry = OnceEntry {
             state,
-            attempts: entry.map_or(0, |entry| entry.attempts)
-                + u16::from(transition == Transition::Intend),
+            attempts: ledger::attempts_after(entry.map_or(0, |entry| entry.attempts), transition),
             intended_at: entry.map_or(now.clock_ms, |entry| entry.intended_at),
         };
         let list_id = match effect.id {
@@ -77,7 +77,7 @@ impl Planner {
         });
     }
 
-    /// Writes a contact's answer to the ledger.
+    /// Writes a contact's answer to the ledger, or that one which was refused is to be sent again.
     pub(super) fn write_contact(
         &mut self,
         email: &Arc<str>,

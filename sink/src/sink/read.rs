@@ -17,12 +17,12 @@ pub(super) const BATCH: usize = 1000;
 /// How long to wait for a topic that is being read to its end.
 const READ_WAIT: Duration = Duration::from_millis(500);
 
-/// Reads from where the group is, or from the log's start.
+/// Reads from where the group is, or from the log's start. Tells from where that is.
 pub(super) fn reader(
     log: &dyn EventLog,
     group: &str,
     partitions: Vec<TopicPartition>,
-) -> Result<Box<dyn Reader>, SinkError> {
+) -> Result<(Box<dyn Reader>, Vec<(TopicPartition, i64)>), SinkError> {
     let committed = log.committed(group, &partitions)?;
     let mut from = Vec::with_capacity(partitions.len());
     for (partition, committed) in partitions.into_iter().zip(committed) {
@@ -32,7 +32,7 @@ pub(super) fn reader(
         };
         from.push((partition, offset));
     }
-    Ok(log.reader(&from)?)
+    Ok((log.reader(&from)?, from))
 }
 
 pub(super) fn read_ledger(log: &dyn EventLog, routes: &Routes) -> Result<LedgerStore, SinkError> {

@@ -14,16 +14,18 @@ use rollcall_schemas::{email, key};
 
 use super::commit::{Routes, encoder};
 use super::read::{BATCH, read_ledger, read_to_end, reader};
-use super::{Redrive, Sink, SinkError};
+use super::{Redrive, RedriveError, RedriveRequest, Sink, SinkError};
 use crate::backoff::Backoff;
 use crate::check::{CheckError, check};
 use crate::client::Reply;
+use crate::lag::LagWatch;
 use crate::limits::{EndpointGroup, Limiter};
 use crate::mapping::attribute::AttributeType;
 use crate::metric;
 use crate::order::Source;
-use crate::plan::{Answer, Call, Moment, Outputs, Planner, Rules, Taken};
+use crate::plan::{Answer, Call, Moment, Outputs, Planner, Rules, Taken, UNREADABLE};
 use crate::progress::{Place, SourceTopic};
+use crate::tally::Tally;
 
 /// Records of one topic that may wait at a time. The topics are counted apart: activities wait for
 /// contacts, so that contacts must always be read.
@@ -92,8 +94,11 @@ pub(super) struct Session<'s> {
     /// Where the contacts ended, by partition, when this session began: an instance before it may
     /// have sent what is below.
     contacts_end: BTreeMap<u32, i64>,
+    /// Re-drives that the next commit makes durable, with whom to tell.
+    redriven: Vec<(RedriveRequest, Taken)>,
     /// Since when there is nothing to do.
     idle_since: Option<Instant>,
+    _lag_watch: LagWatch,
 }
 
 /// Whether the account can be used, as far as is known.
@@ -117,8 +122,15 @@ impl<'s> Session<'s> {
             ledger,
         );
         planner.pause("Brevo's account is being checked".to_owned());
-        let contacts = reader(&*sink.log, group, routes.contacts.all().collect())?;
-        let activities = reader(&*sink.log, group, routes.activities.all().collect())?;
+        let mut open = |topic, partitions: Vec<_>| {
+            let (reader, from) = reader(&*sink.log, group, partitions)?;
+            for (partition, offset) in from {
+                planner.reading_begins(topic, partition.partition, offset);
+            }
+            Ok::<_, SinkError>(reader)
+        };
+        let contacts = open(SourceTopic::Contacts, routes.contacts.all().collect())?;
+        let activities = open(SourceTopic::Activities, routes.activities.all().collect())?;
         let mut contacts_end = BTreeMap::new();
         for partition in routes.contacts.all() {
             contacts_end.insert(partition.partition, sink.log.offsets(&partition)?.end);
@@ -144,7 +156,13 @@ impl<'s> Session<'s> {
                 due: now,
             },
             contacts_end,
+            redriven: Vec::new(),
             idle_since: None,
+            _lag_watch: LagWatch::start(
+                Arc::clone(&sink.log),
+                sink.topics.clone(),
+                sink.handle.clone(),
+            ),
         })
     }
 
@@ -217,9 +235,11 @@ impl<'s> Session<'s> {
             ledger,
             dead_letters,
             positions,
+            tally,
         } = self.planner.take_outputs();
         self.outputs.ledger.extend(ledger);
         self.outputs.dead_letters.extend(dead_letters);
+        self.outputs.tally.add(tally);
         for (topic, partition, position) in positions {
             self.outputs
                 .positions
@@ -235,7 +255,15 @@ impl<'s> Session<'s> {
         let mut unit = self.routes.unit(&self.outputs, &mut self.encoder);
         let mut started = Instant::now();
         loop {
-            let reason = match lease.commit(&mut unit) {
+            let began = Instant::now();
+            let committed = lease.commit(&mut unit);
+            match &committed {
+                Ok(()) => {
+                    metric::committed(&self.outputs.tally, unit.outputs.len(), began.elapsed());
+                }
+                Err(error) => metric::not_committed(error),
+            }
+            let reason = match committed {
                 Ok(()) => break,
                 Err(LeaseError::Commit(CommitError::Aborted { reason })) => reason,
                 Err(LeaseError::Commit(CommitError::Log(error @ LogError::DiskFull { .. }))) => {
@@ -270,6 +298,9 @@ impl<'s> Session<'s> {
                 .iter()
                 .for_each(|(_, delivery)| status.count(delivery))
         });
+        for (request, taken) in self.redriven.drain(..) {
+            request.answer(Ok(taken));
+        }
         for (_, delivery) in &outputs.ledger {
             metric::effect(delivery);
         }
@@ -371,7 +402,7 @@ impl<'s> Session<'s> {
 
     fn pause(&mut self, reason: String) {
         self.checks.failures += 1;
-        let wait = CHECKS.wait(self.checks.failures, 0.5 + rand::random::<f64>() / 2.0);
+        let wait = CHECKS.wait(self.checks.failures, rand::random());
         tracing::error!(reason, again_in_s = wait.as_secs(), "the sink is paused");
         self.checks.due = Instant::now() + wait;
         self.planner.pause(reason);
@@ -426,7 +457,8 @@ impl<'s> Session<'s> {
     fn take_batch(&mut self, topic: SourceTopic, batch: &RecordBatch) {
         let partition = batch.partition().partition;
         for record in batch.iter() {
-            metric::record(self.take_record(topic, partition, &record, false));
+            let taken = self.take_record(topic, partition, &record, false);
+            count(&mut self.outputs.tally, taken);
         }
         self.planner.read_to(topic, partition, batch.next_offset());
     }
@@ -498,19 +530,31 @@ impl<'s> Session<'s> {
             .ok()
     }
 
+    /// Takes what a person asks for again. Nothing can be taken before the attributes' types are known.
     fn take_redrives(&mut self) -> Result<bool, Ended> {
         let mut busy = false;
-        while self.checks.passed
-            && let Ok(redrive) = self.sink.redrives.try_recv()
-        {
-            self.redrive(&redrive)?;
+        while self.checks.passed || self.checks.failures > 0 {
+            let Ok(request) = self.sink.redrives.try_recv() else {
+                break;
+            };
             busy = true;
+            if !self.checks.passed {
+                let reason = self.planner.paused().unwrap_or_default().to_owned();
+                request.answer(Err(RedriveError::Paused { reason }));
+                continue;
+            }
+            match self.redrive(&request.redrive)? {
+                None => request.answer(Err(RedriveError::Gone)),
+                Some(taken @ Taken::Ignored(_)) => request.answer(Ok(taken)),
+                Some(Taken::Effective) => self.redriven.push((request, Taken::Effective)),
+            }
         }
         Ok(busy)
     }
 
-    /// Looks for the last record of a key, and takes it again.
-    fn redrive(&mut self, redrive: &Redrive) -> Result<(), SinkError> {
+    /// Looks for the last record of a key, and takes it again; `None` where there is none that can be
+    /// taken.
+    fn redrive(&mut self, redrive: &Redrive) -> Result<Option<Taken>, SinkError> {
         let route = self.routes.source(redrive.topic);
         let partition = route.partition(route.partition_for(&redrive.key));
         let Offsets { start, end } = self.sink.log.offsets(&partition)?;
@@ -536,18 +580,20 @@ impl<'s> Session<'s> {
                 offset = redrive.offset,
                 "a record to re-drive is not in the log"
             );
-            return Ok(());
+            return Ok(None);
         };
-        if let Some(record) = batch.iter().find(|record| record.offset == offset) {
-            let taken = self.take_record(redrive.topic, partition.partition, &record, true);
-            tracing::info!(
-                topic = redrive.topic.name(),
-                offset,
-                ?taken,
-                "a record was re-driven"
-            );
-        }
-        Ok(())
+        let Some(record) = batch.iter().find(|record| record.offset == offset) else {
+            return Ok(None);
+        };
+        let taken = self.take_record(redrive.topic, partition.partition, &record, true);
+        count(&mut self.outputs.tally, taken);
+        tracing::info!(
+            topic = redrive.topic.name(),
+            offset,
+            ?taken,
+            "a record was re-driven"
+        );
+        Ok(taken)
     }
 
     fn note_idleness(&mut self, busy: bool) {
@@ -576,6 +622,15 @@ impl<'s> Session<'s> {
             status.idle_since = self.idle_since;
             metric::status(status);
         });
+    }
+}
+
+/// Counts a record for which nothing is to be done. One that has an effect counts once that is settled.
+fn count(tally: &mut Tally, taken: Option<Taken>) {
+    match taken {
+        Some(Taken::Effective) => {}
+        Some(Taken::Ignored(reason)) => tally.count_ignored(reason),
+        None => tally.count_dead(UNREADABLE),
     }
 }
 

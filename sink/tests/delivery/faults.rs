@@ -1,9 +1,11 @@
 //! What is wrong with the account, with a record, or with Brevo, ends as it should.
 
+use rollcall_eventlog::EventLog as _;
 use rollcall_sandbox::brevo::{Behaviour, Fault, FaultOrder, FaultRates};
 use rollcall_schemas::catalogue::DEAD_LETTERS;
 use rollcall_schemas::record::{DeliveryState, MilestoneKind};
 use rollcall_sink::limits::Plan;
+use rollcall_sink::plan::Taken;
 use rollcall_sink::progress::SourceTopic;
 use rollcall_sink::sink::Redrive;
 use rollcall_sink::{FieldMapping, Options, Sink, SinkError, UpdatePolicy};
@@ -176,11 +178,13 @@ fn what_never_can_succeed_is_a_dead_letter_whole_and_can_be_re_driven() {
     );
 
     // Re-driven, it is tried again; what fails again is a dead letter again.
-    sink.handle.redrive(Redrive {
+    let redrive = Redrive {
         topic: SourceTopic::Contacts,
         key: key.clone().into_bytes(),
         offset,
-    });
+    };
+    let taken = brevo.runtime.block_on(sink.handle.redrive(redrive));
+    assert_eq!(taken, Ok(Taken::Effective));
     sink.wait("another try", |status| {
         status.failed == 3 && status.is_drained()
     });

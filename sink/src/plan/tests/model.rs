@@ -1,5 +1,6 @@
-//! Any interleaving of answers, losses and crashes: a model of Brevo sees every effect once, each
-//! person's in order, and the newest contact in the end.
+//! Any interleaving of answers, losses, refusals, re-drives and crashes: a model of Brevo sees every
+//! effect once, each person's in order, and the newest contact in the end, where every dead letter is
+//! re-driven until none is left. One that was re-driven is not re-driven again unless it dies again.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::{Duration, Instant};
@@ -13,7 +14,7 @@ use crate::ledger_store::LedgerStore;
 use crate::limits::{Limiter, Plan};
 use crate::plan::{Answer, Call, Moment, Planner, ReadContact};
 use crate::progress::SourceTopic;
-use crate::request::AttributeValue;
+use crate::request::{AttributeValue, EventRequest};
 
 /// What the world does next.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +26,8 @@ enum Move {
     /// The oldest call in flight but `0..` is answered so.
     Answer(usize, Fate),
     Wait(u64),
+    /// A person has one of the dead letters tried again.
+    Redrive(usize),
     /// The process dies and starts again; of the calls in flight those whose bit is set arrive.
     Crash(u64),
     /// It plans, and dies before it commits.
@@ -43,6 +46,7 @@ enum Fate {
     NotSent,
     TooEarly,
     TooMany,
+    RefusedForGood,
 }
 
 fn fate() -> impl Strategy<Value = Fate> {
@@ -55,6 +59,7 @@ fn fate() -> impl Strategy<Value = Fate> {
         1 => Just(Fate::NotSent),
         1 => Just(Fate::TooEarly),
         1 => Just(Fate::TooMany),
+        1 => Just(Fate::RefusedForGood),
     ]
 }
 
@@ -65,6 +70,7 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
         6 => Just(Move::Send),
         8 => (0_usize..4, fate()).prop_map(|(index, fate)| Move::Answer(index, fate)),
         3 => (0_u64..200).prop_map(Move::Wait),
+        3 => any::<usize>().prop_map(Move::Redrive),
         1 => any::<u64>().prop_map(Move::Crash),
         1 => Just(Move::CrashBeforeCommit),
         1 => Just(Move::CrashBeforeSending),
@@ -107,11 +113,7 @@ impl ModelBrevo {
                 Answer::Done { status: 204 }
             }
             Call::Event { request, .. } => {
-                let body = serde_json::to_value(&**request).unwrap();
-                let id = body["event_properties"]["source_event_id"]
-                    .as_str()
-                    .unwrap()
-                    .to_owned();
+                let id = source_id(request);
                 let held = self
                     .versions
                     .get(&*request.identifiers.email_id)
@@ -199,7 +201,13 @@ struct World {
     /// How far an instance before this one may have read.
     opened: BTreeMap<SourceTopic, usize>,
     ledger: Vec<(String, Delivery<'static>)>,
-    /// Losses and crashes that are still allowed: an event is given up after five.
+    /// Records that can never succeed, as far as is committed.
+    letters: Vec<(SourceTopic, usize)>,
+    /// Of them, those that are re-driven and not committed yet.
+    redriven: Vec<(SourceTopic, usize)>,
+    /// How often each event went out without its outcome being known, since it was asked for.
+    unclear: BTreeMap<String, usize>,
+    /// Losses and crashes that are still allowed.
     losses: usize,
 }
 
@@ -245,7 +253,10 @@ impl World {
             read: BTreeMap::new(),
             committed: BTreeMap::new(),
             ledger: Vec::new(),
-            losses: 4,
+            letters: Vec::new(),
+            redriven: Vec::new(),
+            unclear: BTreeMap::new(),
+            losses: 8,
         }
     }
 
@@ -269,7 +280,7 @@ impl World {
         let Some(record) = records.get(*next) else {
             return false;
         };
-        let offset = i64::try_from(*next).unwrap();
+        let offset = offset(*next);
         let source = source(topic, offset);
         match record {
             Record::Contact(email, version) => {
@@ -294,15 +305,73 @@ impl World {
         true
     }
 
+    /// Takes a dead letter again: the last record of its key, read or not.
+    fn redrive(&mut self, letter: (SourceTopic, usize)) {
+        let now = self.now();
+        self.redriven.push(letter);
+        let (topic, number) = letter;
+        match topic {
+            SourceTopic::Contacts => {
+                let of = |record: &Record| match record {
+                    Record::Contact(email, version) => Some((email.clone(), *version)),
+                    Record::Activity(..) => None,
+                };
+                let (email, _) = of(&self.contacts[number]).unwrap();
+                let last = self
+                    .contacts
+                    .iter()
+                    .enumerate()
+                    .rev()
+                    .find_map(|(number, record)| {
+                        of(record)
+                            .filter(|(of, _)| *of == email)
+                            .map(|found| (number, found.1))
+                    });
+                let (number, version) = last.unwrap();
+                let contact = Contact {
+                    score: value(version, self.brevo.period),
+                    ..contact(&email, version)
+                };
+                self.planner
+                    .redrive_contact(source(topic, offset(number)), &contact, now);
+            }
+            SourceTopic::Activities => {
+                let Record::Activity(email, about, kind, version) = &self.activities[number] else {
+                    panic!("a contact among the activities")
+                };
+                let activity = activity(email, *kind, about, START_MS);
+                self.unclear.remove(&*activity.id);
+                self.planner.redrive_activity(
+                    source(topic, offset(number)),
+                    &activity,
+                    *version,
+                    now,
+                );
+            }
+        }
+    }
+
+    /// An event went out, and whether it arrived is not known.
+    fn lose_sight(&mut self, call: &Call) {
+        if let Call::Event { request, .. } = call {
+            let sendings = self.unclear.entry(source_id(request)).or_default();
+            *sendings += 1;
+            assert!(*sendings <= 2, "{call:?} is sent again more than once");
+        }
+    }
+
     fn plan_and_commit(&mut self) -> Vec<Call> {
         let now = self.now();
         let calls = self.planner.plan(&mut self.limiter, now);
         let outputs = self.planner.take_outputs();
-        assert!(
-            outputs.dead_letters.is_empty(),
-            "{:?}",
-            outputs.dead_letters
-        );
+        self.redriven.clear();
+        for dead in outputs.dead_letters {
+            let place = dead.source.place;
+            let letter = (place.topic, usize::try_from(place.offset).unwrap());
+            if !self.letters.contains(&letter) {
+                self.letters.push(letter);
+            }
+        }
         self.ledger.extend(outputs.ledger);
         for (topic, _, position) in outputs.positions {
             self.committed
@@ -332,6 +401,7 @@ impl World {
             ledger.restore(key.as_bytes(), Some(delivery));
         }
         self.planner = Planner::new(rules(), types(), ledger);
+        self.letters.append(&mut self.redriven);
         // Answers that came since the last commit are forgotten too.
         self.brevo.unanswered = true;
         self.in_flight.clear();
@@ -340,6 +410,14 @@ impl World {
             *opened = (*opened).max(*read);
         }
         self.read = self.committed.clone();
+        self.begin_reading();
+    }
+
+    fn begin_reading(&mut self) {
+        for topic in [SourceTopic::Contacts, SourceTopic::Activities] {
+            let next = self.read.get(&topic).copied().unwrap_or_default();
+            self.planner.reading_begins(topic, 0, offset(next));
+        }
     }
 
     fn answer(&mut self, index: usize, fate: Fate) {
@@ -349,14 +427,17 @@ impl World {
         let call = self.in_flight.remove(index % self.in_flight.len());
         let lossy = !matches!(
             fate,
-            Fate::Answered | Fate::NotSent | Fate::TooEarly | Fate::TooMany
+            Fate::Answered | Fate::NotSent | Fate::TooEarly | Fate::TooMany | Fate::RefusedForGood
         );
         let fate = if lossy && self.losses == 0 {
             Fate::Answered
         } else {
             fate
         };
-        self.losses -= usize::from(lossy && self.losses > 0);
+        if lossy && self.losses > 0 {
+            self.losses -= 1;
+            self.lose_sight(&call);
+        }
         let unclear = || Class::Unclear {
             reason: "502".into(),
         };
@@ -395,6 +476,13 @@ impl World {
                 status: 429,
                 class: Class::Slow,
             },
+            Fate::RefusedForGood => Answer::Refused {
+                status: 400,
+                class: Class::DeadLetter {
+                    class: "refused",
+                    reason: "no".into(),
+                },
+            },
         };
         let now = self.now();
         self.planner.answered(&call, answer, now);
@@ -414,9 +502,14 @@ impl World {
             }
             Move::Answer(index, fate) => self.answer(index, fate),
             Move::Wait(seconds) => self.at += Duration::from_secs(seconds),
+            Move::Redrive(which) if !self.letters.is_empty() => {
+                let letter = self.letters.remove(which % self.letters.len());
+                self.redrive(letter);
+            }
             Move::Crash(arrives) if self.losses > 0 => {
                 self.losses -= 1;
                 for (index, call) in std::mem::take(&mut self.in_flight).into_iter().enumerate() {
+                    self.lose_sight(&call);
                     if arrives >> (index % 64) & 1 == 1 {
                         self.brevo.apply(&call, self.at, &self.required);
                     }
@@ -434,25 +527,57 @@ impl World {
                 self.plan_and_commit();
                 self.start_again();
             }
-            Move::Crash(_) | Move::CrashBeforeCommit | Move::CrashBeforeSending => {}
+            Move::Redrive(_)
+            | Move::Crash(_)
+            | Move::CrashBeforeCommit
+            | Move::CrashBeforeSending => {}
         }
     }
 
-    /// Lets everything through from now on.
+    /// Lets everything through, until there was nothing to do for longer than any wait is.
     fn settle(&mut self) {
-        for _ in 0..400 {
+        let mut idle = 0;
+        while idle < 20 {
             while self.read(SourceTopic::Contacts) || self.read(SourceTopic::Activities) {}
             let calls = self.plan_and_commit();
             self.in_flight.extend(calls);
-            let idle = self.in_flight.is_empty();
+            if self.in_flight.is_empty() {
+                idle += 1;
+                self.at += Duration::from_secs(61);
+            } else {
+                idle = 0;
+            }
             while !self.in_flight.is_empty() {
                 self.answer(0, Fate::Answered);
             }
-            if idle {
-                self.at += Duration::from_secs(61);
-            }
         }
     }
+
+    /// Has every dead letter tried again: first the contacts, without which the rest cannot go.
+    fn redrive_all(&mut self) {
+        for topic in [SourceTopic::Contacts, SourceTopic::Activities] {
+            for letter in std::mem::take(&mut self.letters) {
+                if letter.0 == topic {
+                    self.redrive(letter);
+                } else {
+                    self.letters.push(letter);
+                }
+            }
+            self.settle();
+        }
+    }
+}
+
+fn offset(number: usize) -> i64 {
+    i64::try_from(number).unwrap()
+}
+
+fn source_id(request: &EventRequest) -> String {
+    let body = serde_json::to_value(request).unwrap();
+    body["event_properties"]["source_event_id"]
+        .as_str()
+        .unwrap()
+        .to_owned()
 }
 
 proptest! {
@@ -461,10 +586,13 @@ proptest! {
     #[test]
     fn every_effect_happens_once_and_in_order(story in story(), moves in moves(), period in prop_oneof![Just(0), Just(2), Just(3)]) {
         let mut world = World::new(&story, period);
+        world.begin_reading();
         for next in moves {
             world.act(next);
         }
         world.settle();
+        world.redrive_all();
+        prop_assert_eq!(&world.letters, &vec![], "what can succeed dies again");
 
         let mut happened: Vec<_> = world.brevo.events.iter().map(|(id, _)| id.clone()).collect();
         happened.sort();
