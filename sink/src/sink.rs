@@ -248,7 +248,8 @@ impl Sink {
                 }
             }
             match lease.poll(STANDBY_WAIT) {
-                Ok(Some(Transition::Active)) => {
+                // It still is where a session ended because the log took no commit.
+                Ok(Some(Transition::Active) | None) if lease.is_active() => {
                     tracing::info!("the sink is the active one");
                     self.serve(lease, shutdown)?;
                     self.handle.update(|status| *status = SinkStatus::default());

@@ -1,5 +1,7 @@
 //! What is wrong with the account, with a record, or with Brevo, ends as it should.
 
+use std::sync::Arc;
+
 use rollcall_eventlog::EventLog as _;
 use rollcall_sandbox::brevo::{Behaviour, Fault, FaultOrder, FaultRates};
 use rollcall_schemas::catalogue::DEAD_LETTERS;
@@ -10,6 +12,7 @@ use rollcall_sink::progress::SourceTopic;
 use rollcall_sink::sink::Redrive;
 use rollcall_sink::{FieldMapping, Options, Sink, SinkError, UpdatePolicy};
 
+use crate::busy::BusyLog;
 use crate::line::{Brevo, Line, activity, contact, options};
 
 const ANN: &str = "ann@example.com";
@@ -78,6 +81,25 @@ fn a_full_disk_is_waited_for() {
 
     let line = Line::open(folder.path());
     let sink = line.sink(&brevo, options(&brevo));
+    sink.wait("the event", |status| status.confirmed.events == 1);
+    sink.stop();
+}
+
+#[test]
+fn a_log_that_takes_no_commit_for_long_is_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let brevo = Brevo::start(FaultRates::NONE, Behaviour::default());
+    let line = Line::open(folder.path());
+    line.append(
+        &[contact(ANN, 1)],
+        &[(activity(ANN, MilestoneKind::NoShow, "1"), 1)],
+    );
+    let log = Arc::new(BusyLog::over(line.log.clone()));
+    let sink = line.sink_on(log.clone(), &brevo, options(&brevo));
+    sink.wait("the first session", |status| status.active);
+    let readers = log.readers();
+    sink.wait("another session", |_| log.readers() > readers);
+    log.takes_commits_again();
     sink.wait("the event", |status| status.confirmed.events == 1);
     sink.stop();
 }

@@ -133,7 +133,16 @@ impl Line {
 
     /// Starts a sink, and gives what tells of it and what ends it.
     pub(crate) fn sink(&self, brevo: &Brevo, options: Options) -> Running {
-        let log: Arc<dyn EventLog> = Arc::clone(&self.log) as _;
+        self.sink_on(Arc::clone(&self.log) as _, brevo, options)
+    }
+
+    /// The same on what stands before the log.
+    pub(crate) fn sink_on(
+        &self,
+        log: Arc<dyn EventLog>,
+        brevo: &Brevo,
+        options: Options,
+    ) -> Running {
         let sink = Sink::new(
             options,
             log,
