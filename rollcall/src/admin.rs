@@ -85,8 +85,7 @@ fn fault(status: StatusCode, error: &str) -> Response {
 }
 
 async fn ready(State(admin): Shared) -> Response {
-    let report = admin.status.report().await;
-    let waits = report.waits_for();
+    let waits = admin.status.waits_for();
     let status = if waits.is_empty() {
         StatusCode::OK
     } else {

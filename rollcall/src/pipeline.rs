@@ -39,6 +39,8 @@ use crate::status::StatusSource;
 pub(crate) struct Pipeline {
     pub(crate) log: Arc<dyn EventLog>,
     pub(crate) topics: TopicSettings,
+    /// The roles of this process, started or not.
+    served: Vec<Role>,
     stages: Vec<Arc<StageStatus>>,
     sink: Option<SinkHandle>,
     clock: Arc<dyn Clock>,
@@ -167,6 +169,10 @@ impl Pipeline {
         Ok(Self {
             log,
             topics,
+            served: [Role::Ingress, Role::Poller, Role::Processors, Role::Sink]
+                .into_iter()
+                .filter(|role| roles.has(*role) && (*role != Role::Ingress || takes_webhooks))
+                .collect(),
             stages: stages
                 .iter()
                 .map(|(_, status)| Arc::clone(status))
@@ -215,6 +221,8 @@ impl Pipeline {
     pub(crate) fn status(&self) -> StatusSource {
         StatusSource {
             log: Arc::clone(&self.log),
+            topics: self.topics.clone(),
+            roles: self.served.clone(),
             stages: self.stages.clone(),
             sink: self.sink.clone(),
         }

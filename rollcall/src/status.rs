@@ -6,11 +6,18 @@ use std::sync::Arc;
 use rollcall_eventlog::EventLog;
 use rollcall_runtime::status::{PartitionState, WorkerState};
 use rollcall_runtime::{StageStatus, TopicSettings, group};
-use rollcall_schemas::catalogue::{ENGAGEMENT_ATTENDANCE, ZOOM_RAW};
+use rollcall_schemas::catalogue::{
+    ENGAGEMENT_ACTIVITIES, ENGAGEMENT_ATTENDANCE, ENGAGEMENT_CONTACTS, ZOOM_RAW,
+};
+use rollcall_sink::lag::Lag;
 use rollcall_sink::{SinkHandle, SinkStatus};
 use serde::{Deserialize, Serialize};
 
+use crate::roles::Role;
 use crate::show;
+
+const NOT_RUNNING: &str = "not running";
+const NOT_HERE: &str = "not in this process";
 
 /// How a process fares, or what the log of one says that does not run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -18,10 +25,20 @@ pub(crate) struct StatusReport {
     pub(crate) version: String,
     /// Whether a process answered; else the log was read.
     pub(crate) running: bool,
+    /// The roles that only write to the log.
+    #[serde(default)]
+    pub(crate) producers: Vec<ProducerLine>,
     pub(crate) stages: Vec<StageLine>,
     pub(crate) sink: Option<SinkLine>,
     /// Bytes that the log may still write; unknown on Kafka.
     pub(crate) free_space: Option<u64>,
+}
+
+/// A role that only writes to the log.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ProducerLine {
+    pub(crate) role: String,
+    pub(crate) state: String,
 }
 
 /// A stage.
@@ -38,7 +55,15 @@ pub(crate) struct StageLine {
 /// The sink.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct SinkLine {
+    pub(crate) state: String,
     pub(crate) active: bool,
+    /// Records between what the sink committed and where its topics end, read or not; unknown where
+    /// the log does not answer.
+    pub(crate) lag: Option<u64>,
+    /// Of these, the contacts.
+    pub(crate) contacts_lag: Option<u64>,
+    /// Of these, the activities.
+    pub(crate) activities_lag: Option<u64>,
     /// Why it sends nothing, and what to do.
     pub(crate) paused: Option<String>,
     /// Contacts and activities that were read and are not done with.
@@ -57,23 +82,62 @@ pub(crate) struct SinkLine {
 /// Where the report of a running process comes from.
 pub(crate) struct StatusSource {
     pub(crate) log: Arc<dyn EventLog>,
+    pub(crate) topics: TopicSettings,
+    /// The roles of the process.
+    pub(crate) roles: Vec<Role>,
     pub(crate) stages: Vec<Arc<StageStatus>>,
     pub(crate) sink: Option<SinkHandle>,
 }
 
 impl StatusSource {
     pub(crate) async fn report(&self) -> StatusReport {
-        let log = Arc::clone(&self.log);
-        let free_space = tokio::task::spawn_blocking(move || log.free_space()).await;
+        let sink = self.sink.as_ref().map(SinkHandle::status);
+        let active = sink.as_ref().filter(|sink| sink.active);
+        let known = active.and_then(|sink| sink.lag);
+        let (log, topics) = (Arc::clone(&self.log), self.topics.clone());
+        let asked = tokio::task::spawn_blocking(move || {
+            // The active sink asks for itself.
+            let lag = known.map_or_else(|| Lag::read(&*log, &topics), Ok);
+            (log.free_space(), lag)
+        });
+        let (free_space, lag) = match asked.await {
+            Ok((free_space, lag)) => (free_space.ok().flatten(), lag.ok()),
+            Err(_) => (None, None),
+        };
+        let producers = PRODUCERS.map(|(name, role)| ProducerLine {
+            role: name.to_owned(),
+            state: if self.roles.contains(&role) {
+                "running".to_owned()
+            } else {
+                NOT_HERE.to_owned()
+            },
+        });
         StatusReport {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             running: true,
-            stages: self.stages.iter().map(|stage| stage_line(stage)).collect(),
-            sink: self.sink.as_ref().map(|sink| sink_line(&sink.status())),
-            free_space: free_space.ok().and_then(Result::ok).flatten(),
+            producers: producers.to_vec(),
+            stages: self.stage_lines(),
+            sink: Some(sink_line(sink.as_ref(), lag)),
+            free_space,
         }
     }
+
+    fn stage_lines(&self) -> Vec<StageLine> {
+        self.stages.iter().map(|stage| stage_line(stage)).collect()
+    }
+
+    /// What is not ready yet.
+    pub(crate) fn waits_for(&self) -> Vec<String> {
+        self.stage_lines()
+            .iter()
+            .filter(|stage| !stage.ready)
+            .map(|stage| format!("{}: {}", stage.stage, stage.state))
+            .collect()
+    }
 }
+
+/// The roles that only write to the log, by the names that the status gives them.
+const PRODUCERS: [(&str, Role); 2] = [("ingress", Role::Ingress), ("clock", Role::Poller)];
 
 fn stage_line(status: &StageStatus) -> StageLine {
     let snapshot = status.snapshot();
@@ -104,7 +168,15 @@ fn stage_line(status: &StageStatus) -> StageLine {
     }
 }
 
-fn sink_line(status: &SinkStatus) -> SinkLine {
+/// The sink of a process that runs; of one that has none, what the log says of another's.
+fn sink_line(status: Option<&SinkStatus>, lag: Option<Lag>) -> SinkLine {
+    let state = match status {
+        None => NOT_HERE,
+        Some(status) if status.paused.is_some() => "paused",
+        Some(status) if status.active => "active",
+        Some(_) => "standby",
+    };
+    let status = status.cloned().unwrap_or_default();
     SinkLine {
         active: status.active,
         paused: status.paused.clone(),
@@ -116,10 +188,21 @@ fn sink_line(status: &SinkStatus) -> SinkLine {
         unknown: status.unknown,
         skipped: status.skipped,
         failed: status.failed,
+        ..SinkLine::that_is(state, lag)
     }
 }
 
 impl SinkLine {
+    fn that_is(state: &str, lag: Option<Lag>) -> Self {
+        Self {
+            state: state.to_owned(),
+            lag: lag.map(Lag::records),
+            contacts_lag: lag.map(|lag| lag.contacts),
+            activities_lag: lag.map(|lag| lag.activities),
+            ..Self::default()
+        }
+    }
+
     /// What Brevo confirmed since the start.
     pub(crate) fn confirmed(&self) -> u64 {
         self.contacts + self.events + self.list_additions
@@ -132,6 +215,12 @@ impl StatusReport {
         let mut report = Self {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             free_space: log.free_space()?,
+            producers: PRODUCERS
+                .map(|(name, _)| ProducerLine {
+                    role: name.to_owned(),
+                    state: NOT_RUNNING.to_owned(),
+                })
+                .to_vec(),
             ..Self::default()
         };
         for (stage, input) in [
@@ -141,7 +230,7 @@ impl StatusReport {
             let partitions: Vec<_> = topics.route(input).all().collect();
             let mut line = StageLine {
                 stage: stage.to_owned(),
-                state: "not running".to_owned(),
+                state: NOT_RUNNING.to_owned(),
                 ..StageLine::default()
             };
             if log.partitions(&topics.name(input))?.is_some() {
@@ -157,16 +246,14 @@ impl StatusReport {
             }
             report.stages.push(line);
         }
+        let inputs = [&ENGAGEMENT_CONTACTS, &ENGAGEMENT_ACTIVITIES];
+        let mut exist = true;
+        for input in inputs {
+            exist &= log.partitions(&topics.name(input))?.is_some();
+        }
+        let lag = exist.then(|| Lag::read(log, topics)).transpose()?;
+        report.sink = Some(SinkLine::that_is(NOT_RUNNING, lag));
         Ok(report)
-    }
-
-    /// What is not ready yet.
-    pub(crate) fn waits_for(&self) -> Vec<String> {
-        self.stages
-            .iter()
-            .filter(|stage| !stage.ready)
-            .map(|stage| format!("{}: {}", stage.stage, stage.state))
-            .collect()
     }
 
     /// The report as text.
@@ -181,6 +268,9 @@ impl StatusReport {
             }
         );
         let mut table = show::table(&["role", "state", "partitions", "records", "lag"]);
+        for producer in &self.producers {
+            table.add_row([&*producer.role, &*producer.state]);
+        }
         for stage in &self.stages {
             table.add_row([
                 stage.stage.clone(),
@@ -193,17 +283,13 @@ impl StatusReport {
             ]);
         }
         if let Some(sink) = &self.sink {
-            let state = match (&sink.paused, sink.active) {
-                (Some(_), _) => "paused",
-                (None, true) => "active",
-                (None, false) => "standby",
-            };
             let row = [
                 "sink".to_owned(),
-                state.to_owned(),
+                sink.state.clone(),
                 String::new(),
-                sink.confirmed().to_string(),
-                sink.waiting.to_string(),
+                String::new(),
+                sink.lag
+                    .map_or_else(|| "–".to_owned(), |lag| lag.to_string()),
             ];
             table.add_row(row);
         }
@@ -212,16 +298,24 @@ impl StatusReport {
             if let Some(paused) = &sink.paused {
                 let _ = writeln!(text, "\nThe sink sends nothing: {paused}");
             }
-            let _ = writeln!(
-                text,
-                "\nTo Brevo since the start: {} contacts, {} events, {} list additions; {} skipped, {} failed; {} of unknown outcome",
-                sink.contacts,
-                sink.events,
-                sink.list_additions,
-                sink.skipped,
-                sink.failed,
-                sink.unknown
-            );
+            if let (Some(contacts), Some(activities)) = (sink.contacts_lag, sink.activities_lag) {
+                let _ = writeln!(
+                    text,
+                    "\nNot in Brevo yet: {contacts} records of contacts, {activities} activities"
+                );
+            }
+            if sink.active {
+                let _ = writeln!(
+                    text,
+                    "To Brevo since the start: {} contacts, {} events, {} list additions; {} skipped, {} failed; {} of unknown outcome",
+                    sink.contacts,
+                    sink.events,
+                    sink.list_additions,
+                    sink.skipped,
+                    sink.failed,
+                    sink.unknown
+                );
+            }
         }
         if let Some(free) = self.free_space {
             let _ = writeln!(
