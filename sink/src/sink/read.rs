@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use rollcall_eventlog::{EventLog, Reader, RecordBatch, TopicPartition};
+use rollcall_eventlog::{EventLog, RecordBatch, TopicPartition};
 use rollcall_schemas::record::Delivery;
 use rollcall_schemas::wire::DELIVERY;
 
@@ -17,12 +17,12 @@ pub(super) const BATCH: usize = 1000;
 /// How long to wait for a topic that is being read to its end.
 const READ_WAIT: Duration = Duration::from_millis(500);
 
-/// Reads from where the group is, or from the log's start. Tells from where that is.
-pub(super) fn reader(
+/// From where partitions are read: where the group is, or the log's start.
+pub(super) fn positions(
     log: &dyn EventLog,
     group: &str,
     partitions: Vec<TopicPartition>,
-) -> Result<(Box<dyn Reader>, Vec<(TopicPartition, i64)>), SinkError> {
+) -> Result<Vec<(TopicPartition, i64)>, SinkError> {
     let committed = log.committed(group, &partitions)?;
     let mut from = Vec::with_capacity(partitions.len());
     for (partition, committed) in partitions.into_iter().zip(committed) {
@@ -32,7 +32,7 @@ pub(super) fn reader(
         };
         from.push((partition, offset));
     }
-    Ok((log.reader(&from)?, from))
+    Ok(from)
 }
 
 pub(super) fn read_ledger(log: &dyn EventLog, routes: &Routes) -> Result<LedgerStore, SinkError> {

@@ -13,7 +13,7 @@ use rollcall_schemas::wire::{ACTIVITY, CONTACT, Encoder};
 use rollcall_schemas::{email, key};
 
 use super::commit::{Routes, encoder};
-use super::read::{BATCH, read_ledger, read_to_end, reader};
+use super::read::{BATCH, positions, read_ledger, read_to_end};
 use super::{Redrive, RedriveError, RedriveRequest, Sink, SinkError};
 use crate::backoff::Backoff;
 use crate::check::{CheckError, check};
@@ -123,11 +123,11 @@ impl<'s> Session<'s> {
         );
         planner.pause("Brevo's account is being checked".to_owned());
         let mut open = |topic, partitions: Vec<_>| {
-            let (reader, from) = reader(&*sink.log, group, partitions)?;
-            for (partition, offset) in from {
-                planner.reading_begins(topic, partition.partition, offset);
+            let from = positions(&*sink.log, group, partitions)?;
+            for (partition, offset) in &from {
+                planner.reading_begins(topic, partition.partition, *offset);
             }
-            Ok::<_, SinkError>(reader)
+            Ok::<_, SinkError>(sink.log.reader(&from)?)
         };
         let contacts = open(SourceTopic::Contacts, routes.contacts.all().collect())?;
         let activities = open(SourceTopic::Activities, routes.activities.all().collect())?;
