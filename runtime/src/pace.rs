@@ -47,6 +47,22 @@ impl Default for CommitPolicy {
 /// How long a worker without anything to do waits for records; also how soon it hears of a shutdown.
 const IDLE_WAIT: Duration = Duration::from_millis(100);
 
+/// Commits in a row that the log did not take, for a reason that may pass.
+#[derive(Debug, Default)]
+pub(crate) struct Refusals(u32);
+
+impl Refusals {
+    const FIRST_PAUSE: Duration = Duration::from_millis(25);
+    const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+    /// How long to wait after one more: twice as long each time.
+    pub(crate) fn pause(&mut self) -> Duration {
+        let pause = Self::FIRST_PAUSE.saturating_mul(1 << self.0.min(16));
+        self.0 += 1;
+        pause.min(Self::LONGEST_PAUSE)
+    }
+}
+
 /// Says when to commit. Told the time by its caller.
 #[derive(Debug)]
 pub(crate) struct Pace {
@@ -138,7 +154,7 @@ impl Pace {
 mod tests {
     use std::time::{Duration, Instant};
 
-    use super::{CommitPolicy, IDLE_WAIT, Pace};
+    use super::{CommitPolicy, IDLE_WAIT, Pace, Refusals};
 
     const MS: Duration = Duration::from_millis(1);
 
@@ -180,6 +196,14 @@ mod tests {
             assert!(!pace.is_due_when_drained(end + rest * MS - MS / 2));
             assert!(pace.is_due_when_drained(end + rest * MS));
         }
+    }
+
+    #[test]
+    fn a_log_that_takes_nothing_for_long_is_asked_ever_less_often() {
+        let mut refusals = Refusals::default();
+        let pauses: Vec<_> = (0..10).map(|_| refusals.pause() / 25).collect();
+        let expected = [1, 2, 4, 8, 16, 32, 64, 128, 200, 200];
+        assert_eq!(pauses, expected.map(|times| times * MS));
     }
 
     #[test]

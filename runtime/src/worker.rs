@@ -18,8 +18,6 @@ use crate::{CommitPolicy, RuntimeError, Shutdown, StateSettings, TopicSettings};
 
 /// How long a worker waits after a failure that may pass.
 const PAUSE: Duration = Duration::from_millis(200);
-/// How long a worker waits for room on the disk: somebody has to make it.
-const DISK_FULL_PAUSE: Duration = Duration::from_secs(5);
 
 /// A worker that was fenced joins anew, as its place may have been given away only because it was not
 /// heard of for a while. One that is fenced again so soon has a rival of the same name, and stops.

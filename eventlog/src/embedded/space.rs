@@ -42,7 +42,14 @@ impl Space {
     pub(super) fn check(&self, bytes: u64) -> Result<(), LogError> {
         let free = self.free()?;
         #[cfg(feature = "crash-points")]
-        let free = crate::crash_points::reach(CHECK).map_or(0, |()| free);
+        let free = match crate::crash_points::reach(CHECK) {
+            Ok(()) => free,
+            // A process that is dead does not wait for room.
+            Err(error) if crate::crash_points::current().is_some_and(|points| points.is_dead()) => {
+                return Err(error);
+            }
+            Err(_) => 0,
+        };
         self.tell(free);
         if free.saturating_sub(bytes) < self.reserve {
             let path = self.folder.root().to_owned();

@@ -7,10 +7,10 @@ use rollcall_eventlog::{
     CommitError, LogError, Member, Polled, RecordBatch, TopicPartition, UnitOfWork,
 };
 
-use super::{DISK_FULL_PAUSE, PAUSE, WorkerConfig};
+use super::{PAUSE, WorkerConfig};
 use crate::dead_letter::DeadLetters;
 use crate::metric;
-use crate::pace::Pace;
+use crate::pace::{Pace, Refusals};
 use crate::recovery::{Recoverer, Recovery, Step};
 use crate::stage::StateError;
 use crate::status::WorkerState;
@@ -54,11 +54,13 @@ struct OpenUnit {
     work: UnitOfWork,
     tally: Tally,
     pace: Pace,
+    refusals: Refusals,
 }
 
 impl OpenUnit {
     fn committed(&mut self, began: Instant) {
         self.clear();
+        self.refusals = Refusals::default();
         self.pace.committed(began, Instant::now());
     }
 
@@ -86,6 +88,7 @@ impl<'a> Session<'a> {
             work: UnitOfWork::default(),
             tally: Tally::default(),
             pace: Pace::new(config.commit),
+            refusals: Refusals::default(),
         };
         Self {
             member,
@@ -379,11 +382,7 @@ impl<'a> Session<'a> {
             Err(CommitError::Log(error)) if error.is_retriable() => {
                 metric::not_committed(stage, "failed");
                 tracing::warn!(stage, %error, "the unit of work could not be committed, and is done again");
-                let pause = match error {
-                    LogError::DiskFull { .. } => DISK_FULL_PAUSE,
-                    _ => PAUSE,
-                };
-                let _ = self.shutdown.wait(pause);
+                let _ = self.shutdown.wait(self.open.refusals.pause());
                 self.abort(&[])?;
                 Ok(Next::InThisSession)
             }
