@@ -95,7 +95,11 @@ pub fn arrival(id: &EffectId, entry: Option<OnceEntry>, redriven: bool) -> Arriv
     match entry.state {
         DeliveryState::Intended if entry.attempts == 0 => Arrival::Wait,
         DeliveryState::Intended | DeliveryState::UnknownOutcome => Arrival::Verify,
-        DeliveryState::Skipped if matches!(id, EffectId::List(_)) => Arrival::Wait,
+        // It was too old, and a younger reason is not. Where it was sent, it was skipped because the
+        // person has left meanwhile: he is not put back.
+        DeliveryState::Skipped if matches!(id, EffectId::List(_)) && entry.attempts == 0 => {
+            Arrival::Wait
+        }
         DeliveryState::Failed | DeliveryState::Skipped if redriven => Arrival::Wait,
         state => Arrival::Settled(state),
     }
@@ -239,6 +243,10 @@ mod tests {
             assert_eq!(arrival(&event, entry, false), expected, "{entry:?}");
         }
         assert_eq!(arrival(&list, sent(S::Skipped, 0), false), Arrival::Wait);
+        assert_eq!(
+            arrival(&list, sent(S::Skipped, 1), false),
+            Arrival::Settled(S::Skipped)
+        );
         assert_eq!(arrival(&event, sent(S::Failed, 1), true), Arrival::Wait);
         assert_eq!(
             arrival(&event, sent(S::Confirmed, 1), true),

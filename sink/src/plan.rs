@@ -122,14 +122,10 @@ impl Rules {
     }
 }
 
-/// How often an event is sent at most where nothing tells whether Brevo took it: once, and once more
-/// after a full round of look-ups that did not find it. Sendings that Brevo clearly did not take are not
-/// counted.
-pub const MOST_EVENT_SENDINGS: u16 = 2;
-
-/// The same of an addition to a list. It is read back between, so that it can be made again; but one
-/// that Brevo leaves out each time comes to an end.
-pub const MOST_LIST_SENDINGS: u16 = 5;
+/// How often something that must happen once is sent at most where nothing tells whether Brevo took it.
+/// Each full round of look-ups that does not find it allows one more sending: a process that dies again
+/// before the answer leaves it unknown again. Sendings that Brevo clearly did not take are not counted.
+pub const MOST_SENDINGS: u16 = 5;
 
 /// The class of a record that is not what its topic holds.
 pub const UNREADABLE: &str = "unreadable";

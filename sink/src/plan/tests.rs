@@ -479,12 +479,12 @@ fn what_was_intended_before_a_restart_is_looked_for_first() {
 }
 
 #[test]
-fn an_event_that_is_absent_twice_is_a_dead_letter_also_across_restarts() {
+fn an_event_that_is_absent_each_time_is_a_dead_letter_also_across_restarts() {
     for restarts in [false, true] {
         let mut rig = Rig::new().with_contact();
         let no_show = activity(ANN, NO_SHOW, "1", START_MS);
         rig.activity(&no_show, 1);
-        for _ in 0..2 {
+        for _ in 0..5 {
             let event = rig.one();
             assert!(matches!(event, Call::Event { .. }));
             if restarts {
@@ -508,7 +508,7 @@ fn an_event_that_is_absent_twice_is_a_dead_letter_also_across_restarts() {
             (dead.why.class, &*dead.why.message),
             (
                 "no_answer",
-                "event:x:1: sent 2 times without an answer, and not found in Brevo"
+                "event:x:1: sent 5 times without an answer, and not found in Brevo"
             )
         );
         assert_eq!(rig.planner.unsettled(SourceTopic::Activities), 0);
@@ -550,6 +550,7 @@ fn a_list_addition_of_unknown_outcome_is_read_back() {
             }),
             Confirmed,
         ),
+        // One who left is not put back.
         (
             Some(ReadContact {
                 lists: vec![],
@@ -570,6 +571,14 @@ fn a_list_addition_of_unknown_outcome_is_read_back() {
             .unwrap();
         rig.answer(read_back, Answer::Contact(read));
         rig.plan();
+        rig.activity(&activity(ANN, MilestoneKind::Attended, "2", START_MS), 1);
+        let later = rig.plan();
+        assert!(
+            !later
+                .iter()
+                .any(|call| matches!(call, Call::AddToList { .. })),
+            "{later:?}"
+        );
         assert_eq!(rig.states("list:16"), [Intended, UnknownOutcome, expected]);
     }
     // Absent, and never left: sent again.

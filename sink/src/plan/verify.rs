@@ -1,12 +1,12 @@
 //! Effects of unknown outcome: Brevo is asked what it has, at once and again after the configured
-//! times. An event that it does not have in the end is sent again, once; an addition to a list is read
-//! back.
+//! times. An event that it does not have in the end is sent again, once a round; an addition to a list is
+//! read back.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{Call, MOST_EVENT_SENDINGS, MOST_LIST_SENDINGS, Moment, Planner, settle_sources};
+use super::{Call, MOST_SENDINGS, Moment, Planner, settle_sources};
 use crate::effect::EffectId;
 use crate::ledger::Transition;
 use crate::limits::{EndpointGroup, Limiter};
@@ -299,11 +299,7 @@ impl Planner {
             .ledger
             .once(email, &waiting.effect.id)
             .map_or(0, |entry| entry.attempts);
-        let most = match waiting.effect.id {
-            EffectId::List(_) => MOST_LIST_SENDINGS,
-            _ => MOST_EVENT_SENDINGS,
-        };
-        if attempts >= most {
+        if attempts >= MOST_SENDINGS {
             let reason = format!("sent {attempts} times without an answer, and not found in Brevo");
             self.fail(email, &waiting, "no_answer", None, reason, now);
         } else if let Some(person) = self.people.get_mut(email) {
