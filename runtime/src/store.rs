@@ -111,12 +111,12 @@ pub struct WriteBackPolicy {
 }
 
 impl Default for WriteBackPolicy {
-    /// 20,000 records, 8 MiB, or 2 seconds.
+    /// 8,000 records, 8 MiB, or a second.
     fn default() -> Self {
         Self {
-            records: 20_000,
+            records: 8_000,
             bytes: 8 << 20,
-            age: Duration::from_secs(2),
+            age: Duration::from_secs(1),
         }
     }
 }

@@ -111,11 +111,13 @@ impl StatefulTask {
         self.write_back_where_due()
     }
 
-    /// Lets the store take what it lacks, where that is much or old.
+    /// Lets the store take what it lacks, where that is much or old, or a position alone.
     pub(crate) fn write_back_where_due(&mut self) -> Result<(), StateError> {
+        let written = self.overlay.committed_bytes();
         let due = self.ahead.as_ref().is_some_and(|ahead| {
-            ahead.records >= self.write_back.records
-                || self.overlay.committed_bytes() >= self.write_back.bytes
+            written == 0
+                || ahead.records >= self.write_back.records
+                || written >= self.write_back.bytes
                 || ahead.since.elapsed() >= self.write_back.age
         });
         if due { self.write_back() } else { Ok(()) }
