@@ -123,7 +123,9 @@ impl Overlay {
         self.places.clear();
         self.ordered.clear();
         self.not_yet_ordered.clear();
-        self.stored.clear();
+        if self.bytes > 0 {
+            self.stored.clear();
+        }
         self.stored.extend(
             self.entries
                 .drain(..)

@@ -104,7 +104,8 @@ impl Default for FlushPolicy {
 pub struct WriteBackPolicy {
     /// Records processed.
     pub records: u64,
-    /// Bytes of keys and values written.
+    /// Bytes of keys and values written. As many again are kept to be read, for each store and beside
+    /// [`StateMemory`].
     pub bytes: usize,
     /// Time since the first of them was committed.
     pub age: Duration,
@@ -383,15 +384,11 @@ fn options(memory: &StateMemory) -> Options {
     options.set_max_write_buffer_number(3);
     options.set_memtable_whole_key_filtering(true);
     options.set_memtable_prefix_bloom_ratio(0.1);
-    options.set_compression_type(DBCompressionType::Lz4);
-    // What is flushed is soon compacted.
+    // Level 0 and the first level below it, which is all of a small store, cost disk rather than CPU;
+    // the last of these holds for all further levels.
     options.set_compression_per_level(&[
         DBCompressionType::None,
         DBCompressionType::None,
-        DBCompressionType::Lz4,
-        DBCompressionType::Lz4,
-        DBCompressionType::Lz4,
-        DBCompressionType::Lz4,
         DBCompressionType::Lz4,
     ]);
     options.set_level_compaction_dynamic_level_bytes(true);
