@@ -158,7 +158,7 @@ impl Installation {
         };
         format!(
             "connectors:\n  zoom:\n    account_id: QjR7wAccTaWx0mZbq9Yp1A\n    no_show_proof: webhooks\n    \
-             webhook: {{ secret_token: {SECRET} }}\n    log_level: warn\nbrevo: {{ api_key: none, dry_run: true }}\n\
+             webhook: {{ secret_token: {SECRET} }}\n    log_level: warn\nbrevo: {{ api_key: none }}\n\
              http: {{ listen: \"{}\" }}\nadmin: {{ listen: \"{}\" }}\nlog:\n  {log}\ntopics: {{ prefix: \"{}\", partitions: 4 }}\n",
             self.http, self.admin, self.topics.prefix
         )

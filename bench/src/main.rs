@@ -2,6 +2,10 @@
 
 mod benchmark;
 
+#[cfg(target_os = "linux")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 use anyhow::{Context, Result, bail};
 use benchmark::{embedded, growth, ingress, latency, pipeline, recovery, stages, summary};
 

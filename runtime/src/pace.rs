@@ -29,13 +29,13 @@ pub struct CommitPolicy {
 
 impl Default for CommitPolicy {
     /// When drained, three times as long after a commit as that took, 5 to 100 ms; under backlog at
-    /// 50,000 records, 500 ms or 64 MiB.
+    /// 50,000 records, a second or 64 MiB: what is folded once a unit is folded over more.
     fn default() -> Self {
         Self {
             rest_per_commit: 3,
             least_rest: Duration::from_millis(5),
             most_rest: Duration::from_millis(100),
-            max_interval: Duration::from_millis(500),
+            max_interval: Duration::from_secs(1),
             max_records: 50_000,
             max_output_bytes: 64 << 20,
             batch_records: 10_000,
@@ -217,8 +217,8 @@ mod tests {
         pace.added(1, start + 30 * MS);
         assert!(!pace.is_due_when_drained(start + 119 * MS));
         assert!(pace.is_due_when_drained(start + 120 * MS));
-        assert!(!pace.is_full(0, start + 529 * MS));
-        assert!(pace.is_full(0, start + 530 * MS), "open for 500 ms");
+        assert!(!pace.is_full(0, start + 1_029 * MS));
+        assert!(pace.is_full(0, start + 1_030 * MS), "open for a second");
     }
 
     #[test]

@@ -1,9 +1,8 @@
 //! What librdkafka calls back: logging, rebalances, deliveries.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
@@ -161,63 +160,25 @@ impl ConsumerContext for Membership {
     }
 }
 
-/// Counts what a transaction has under way.
+/// What became of a transaction's records: the first that could not be delivered. Those which were are
+/// not told of.
 #[derive(Clone, Default)]
-pub(super) struct Deliveries(Arc<DeliveriesInner>);
+pub(super) struct Deliveries(Arc<Mutex<Option<Undelivered>>>);
 
-#[derive(Default)]
-struct DeliveriesInner {
-    under_way: AtomicUsize,
-    first_failure: Mutex<Option<(TopicPartition, usize, Failure)>>,
-    changed: Condvar,
-}
+/// Partition, size and reason of a record that could not be delivered.
+pub(super) type Undelivered = (TopicPartition, usize, Failure);
 
 impl Deliveries {
     pub(super) fn begin(&self) {
-        *self
-            .0
-            .first_failure
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = None;
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    pub(super) fn sending(&self) {
-        self.0.under_way.fetch_add(1, Ordering::AcqRel);
-    }
-
-    pub(super) fn not_sent(&self) {
-        self.0.under_way.fetch_sub(1, Ordering::AcqRel);
-    }
-
-    /// Partition, size and reason of the first record that could not be delivered.
-    pub(super) fn first_failure(&self) -> Option<(TopicPartition, usize, Failure)> {
+    /// The first record that could not be delivered since [`Deliveries::begin`].
+    pub(super) fn first_failure(&self) -> Option<Undelivered> {
         self.0
-            .first_failure
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
-    }
-
-    /// Waits until everything sent was delivered or something failed; false where neither came by
-    /// the deadline. Producer's own `flush` is not used: it waits in steps of 100 ms.
-    pub(super) fn wait(&self, deadline: Instant) -> bool {
-        let mut failure = self
-            .0
-            .first_failure
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        while self.0.under_way.load(Ordering::Acquire) > 0 && failure.is_none() {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return false;
-            }
-            let waited = self
-                .0
-                .changed
-                .wait_timeout(failure, left.min(Duration::from_millis(100)));
-            failure = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
-        true
     }
 }
 
@@ -235,27 +196,17 @@ impl ProducerContext for Deliveries {
     type DeliveryOpaque = ();
 
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
-        let last = self.0.under_way.fetch_sub(1, Ordering::AcqRel) == 1;
-        if let Err((error, message)) = result {
-            let partition = TopicPartition::new(
-                message.topic(),
-                u32::try_from(message.partition()).unwrap_or(u32::MAX),
-            );
-            let bytes = message.key_len() + message.payload_len();
-            self.0
-                .first_failure
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .get_or_insert_with(|| (partition, bytes, Failure::from(error.clone())));
-            self.0.changed.notify_all();
-        } else if last {
-            // With the lock held, or the waiter could miss it between its look and its sleep.
-            let _guard = self
-                .0
-                .first_failure
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            self.0.changed.notify_all();
-        }
+        let Err((error, message)) = result else {
+            return;
+        };
+        let partition = TopicPartition::new(
+            message.topic(),
+            u32::try_from(message.partition()).unwrap_or(u32::MAX),
+        );
+        let bytes = message.key_len() + message.payload_len();
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get_or_insert_with(|| (partition, bytes, Failure::from(error.clone())));
     }
 }

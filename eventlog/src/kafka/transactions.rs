@@ -21,6 +21,9 @@ use super::partitions;
 /// Pause between tries of a call that may succeed.
 const RETRY_PAUSE: Duration = Duration::from_millis(50);
 
+/// Pause between looks at whether all outputs are delivered.
+const DELIVERY_WAIT: Duration = Duration::from_micros(500);
+
 /// How long the cluster is given to abort what a predecessor left open, before it is asked again.
 /// librdkafka itself asks again after half a second only, or at once when it is called anew.
 const TAKE_OVER_TRY: Duration = Duration::from_millis(50);
@@ -195,12 +198,22 @@ impl Transactions {
         for output in unit.outputs.iter() {
             self.write(&output, deadline)?;
         }
-        if !self.deliveries.wait(deadline) {
-            return Err(KafkaError::Flush(RDKafkaErrorCode::OperationTimedOut).into());
-        }
-        match self.deliveries.first_failure() {
-            None => Ok(()),
-            Some((partition, bytes, failure)) => Err(Broken::Record(partition, bytes, failure)),
+        loop {
+            // Before the failures: a record that could not be delivered is under way until its
+            // failure is noted.
+            let under_way = self.producer.in_flight_count();
+            if let Some((partition, bytes, failure)) = self.deliveries.first_failure() {
+                return Err(Broken::Record(partition, bytes, failure));
+            }
+            if under_way == 0 {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                return Err(KafkaError::Flush(RDKafkaErrorCode::OperationTimedOut).into());
+            }
+            // The producer's own `flush` waits in steps of 100 ms, and a report of each delivery
+            // would cost more than this does.
+            thread::sleep(DELIVERY_WAIT);
         }
     }
 
@@ -223,11 +236,9 @@ impl Transactions {
             record.headers = Some(headers);
         }
         loop {
-            self.deliveries.sending();
             let Err((error, returned)) = self.producer.send(record) else {
                 return Ok(());
             };
-            self.deliveries.not_sent();
             if error.rdkafka_error_code() != Some(RDKafkaErrorCode::QueueFull)
                 || Instant::now() > deadline
             {
