@@ -4,22 +4,34 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::peer::bench_folder;
 
 /// A goal, what was wanted, and what came of it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Goal {
     /// What is to be reached.
     pub goal: String,
     /// The bound, as text with its sign.
     pub wanted: String,
-    /// What was measured.
+    /// What was measured: of a goal beside a peer the ratio.
     pub got: f64,
     /// Whether it was reached.
     pub met: bool,
+    /// What the ratio is of.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub beside: Option<Beside>,
+}
+
+/// Figures of one run that a ratio is of.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Beside {
+    /// Of whom Rollcall is compared with.
+    pub peer: f64,
+    /// Of Rollcall.
+    pub rollcall: f64,
 }
 
 impl Goal {
@@ -31,7 +43,46 @@ impl Goal {
             wanted: format!(">= {wanted}"),
             got,
             met: got >= wanted,
+            beside: None,
         }
+    }
+
+    /// `rollcall` is to be at least `wanted` times `peer`.
+    #[must_use]
+    pub fn at_least_times(goal: &str, wanted: f64, rollcall: f64, peer: f64) -> Self {
+        Self {
+            beside: Some(Beside { peer, rollcall }),
+            ..Self::at_least(goal, wanted, rollcall / peer)
+        }
+    }
+
+    /// `rollcall` is to be at most `wanted` times `peer`.
+    #[must_use]
+    pub fn at_most_times(goal: &str, wanted: f64, rollcall: f64, peer: f64) -> Self {
+        Self {
+            beside: Some(Beside { peer, rollcall }),
+            ..Self::at_most(goal, wanted, rollcall / peer)
+        }
+    }
+
+    /// Names of the columns of [`Goal::row`].
+    pub const HEAD: [&'static str; 6] = ["goal", "wanted", "peer", "Rollcall", "ratio", "met"];
+
+    /// The goal as a row of a table.
+    #[must_use]
+    pub fn row(&self) -> [String; 6] {
+        let (peer, rollcall, ratio) = match self.beside {
+            Some(Beside { peer, rollcall }) => (figure(peer), rollcall, figure(self.got)),
+            None => (String::new(), self.got, String::new()),
+        };
+        [
+            self.goal.clone(),
+            self.wanted.clone(),
+            peer,
+            figure(rollcall),
+            ratio,
+            if self.met { "yes" } else { "no" }.to_owned(),
+        ]
     }
 
     /// `got` is to be at most `wanted`.
@@ -42,6 +93,7 @@ impl Goal {
             wanted: format!("<= {wanted}"),
             got,
             met: got <= wanted,
+            beside: None,
         }
     }
 }
@@ -146,14 +198,9 @@ impl Report {
             let mut table = comfy_table::Table::new();
             table
                 .load_style(comfy_table::presets::UTF8_FULL_CONDENSED)
-                .set_header(["goal", "wanted", "got", "met"]);
+                .set_header(Goal::HEAD);
             for goal in &self.goals {
-                table.add_row([
-                    &goal.goal,
-                    &goal.wanted,
-                    &figure(goal.got),
-                    &(if goal.met { "yes" } else { "no" }).to_owned(),
-                ]);
+                table.add_row(goal.row());
             }
             println!("{table}");
         }

@@ -3,6 +3,7 @@
 
 use anyhow::{Result, bail};
 use rollcall_bench::peer::bench_folder;
+use rollcall_bench::report::Goal;
 use serde_json::Value;
 
 const NAMES: [&str; 7] = [
@@ -12,7 +13,7 @@ const NAMES: [&str; 7] = [
 pub(crate) fn run() -> Result<()> {
     let mut table = comfy_table::Table::new();
     table.load_style(comfy_table::presets::UTF8_FULL_CONDENSED);
-    table.set_header(["benchmark", "goal", "wanted", "got", "met"]);
+    table.set_header(std::iter::once("benchmark").chain(Goal::HEAD));
     let mut machine = None;
     for name in NAMES {
         let Ok(text) = std::fs::read_to_string(bench_folder().join(format!("{name}.json"))) else {
@@ -23,23 +24,9 @@ pub(crate) fn run() -> Result<()> {
             .as_str()
             .map(str::to_owned)
             .or(machine);
-        for goal in report["goals"].as_array().into_iter().flatten() {
-            let text = |field: &str| goal[field].as_str().unwrap_or("?").to_owned();
-            let got = goal["got"]
-                .as_f64()
-                .map_or_else(|| "?".to_owned(), |got| format!("{got:.2}"));
-            let met = if goal["met"].as_bool() == Some(true) {
-                "yes"
-            } else {
-                "no"
-            };
-            table.add_row([
-                name.to_owned(),
-                text("goal"),
-                text("wanted"),
-                got,
-                met.to_owned(),
-            ]);
+        let goals: Vec<Goal> = serde_json::from_value(report["goals"].clone())?;
+        for goal in goals {
+            table.add_row(std::iter::once(name.to_owned()).chain(goal.row()));
         }
     }
     let Some(machine) = machine else {
