@@ -37,17 +37,18 @@ clean-kafka:
 BENCHMARKS := stages pipeline embedded recovery growth ingress latency
 
 bench-build:
-	@scripts/setup.sh test
+	@scripts/setup.sh bench
 	cargo build --locked --release --bin rollcall --bin rollcall-bench
 
 # RUNS=3, SMALL=1, … : see bench/README.md
 $(addprefix bench-,$(BENCHMARKS)): bench-%: bench-build
 	@target/release/rollcall-bench $* $(if $(filter pipeline,$*),--replay) $(ARGS)
 
+# One that fails does not keep the others from being taken, nor the table from being shown.
 bench: bench-build
-	@for name in $(BENCHMARKS); do \
-	  target/release/rollcall-bench $$name $$([ $$name = pipeline ] && echo --replay) || exit 1; \
-	done
-	@target/release/rollcall-bench summary
+	@failed=; for name in $(BENCHMARKS); do \
+	  target/release/rollcall-bench $$name $$([ $$name = pipeline ] && echo --replay) || failed="$$failed $$name"; \
+	done; \
+	target/release/rollcall-bench summary && [ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
 
-.PHONY: $(addprefix bench-,$(BENCHMARKS))
+.PHONY: bench bench-build $(addprefix bench-,$(BENCHMARKS))

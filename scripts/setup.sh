@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes sure that what the build needs is there. Usage: setup.sh build | test
+# Makes sure that what the build needs is there. Usage: setup.sh build | test | bench
 # Installs through apt where it may (as root, or with a sudo that does not ask); otherwise says once
 # what is missing. Can be repeated; never asks.
 set -euo pipefail
@@ -24,6 +24,10 @@ need_libclang
 need_command clang++ clang
 if [ "${1:-build}" = test ] && [ -z "${KAFKA_BROKERS:-}" ]; then
   need_command java default-jre-headless
+  need_command mvn maven
+fi
+if [ "${1:-build}" = bench ]; then
+  need_command javac default-jdk-headless
   need_command mvn maven
 fi
 [ ${#missing[@]} -eq 0 ] && exit 0

@@ -26,10 +26,6 @@ impl Broker {
         let home = bench_folder().join("broker");
         std::fs::create_dir_all(&home)?;
         run(script(None).arg("lib"))?;
-        let library = home.join("lib");
-        if !library.exists() {
-            std::os::unix::fs::symlink(tree().join(".kafka/lib"), &library)?;
-        }
         run(script(Some(&home)).arg("reset"))?;
         let output = script(Some(&home))
             .arg("start")

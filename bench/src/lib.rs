@@ -10,5 +10,6 @@ pub mod measure;
 pub mod memory_state;
 pub mod peer;
 pub mod report;
+pub mod setting;
 pub mod watch;
 pub mod webhook;

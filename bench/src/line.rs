@@ -23,6 +23,8 @@ use crate::input::{Webhook, Webhooks};
 use crate::measure::{bytes_written, cpu_seconds, peak_memory_mib};
 use crate::peer::{Load, bench_folder, tree};
 
+/// Partitions of each topic.
+pub const PARTITIONS: u32 = 4;
 /// The secret token that the configuration names.
 pub const SECRET: &str = "secret-token";
 /// Appends that may wait for the log at once while a load is written to it.
@@ -30,6 +32,8 @@ const UNDER_WAY: usize = 20_000;
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// Both stages are to have nothing left for this many looks.
 const LOOKS_AT_REST: u32 = 8;
+/// Stores that take next to no CPU for this long have compacted.
+const QUIET_FOR: Duration = Duration::from_secs(3);
 /// How long a benchmark waits for what should take seconds.
 const PATIENCE: Duration = Duration::from_secs(1800);
 
@@ -79,9 +83,15 @@ pub struct Stage {
     /// Whether every partition is processed, none being recovered.
     pub ready: bool,
     /// Partitions assigned.
-    pub partitions: usize,
+    pub partitions: u32,
     /// Offsets not yet committed.
     pub lag: Option<u64>,
+}
+
+impl Stage {
+    fn is_up(&self) -> bool {
+        self.ready && self.partitions == PARTITIONS
+    }
 }
 
 #[derive(Deserialize)]
@@ -122,7 +132,7 @@ impl Installation {
                 Engine::Kafka(_) => format!("{name}."),
                 Engine::Embedded => String::new(),
             },
-            partitions: NonZeroU32::new(4).context("four is not zero")?,
+            partitions: NonZeroU32::new(PARTITIONS).context("there are some")?,
             ..TopicSettings::default()
         };
         let installation = Self {
@@ -143,7 +153,8 @@ impl Installation {
         self.folder.join("rollcall.yaml")
     }
 
-    /// All settings but addresses, folders and proof of no-shows are the defaults.
+    /// All settings but addresses, folders, proof of no-shows and the level of logging are the
+    /// defaults.
     fn yaml(&self) -> String {
         let log = match &self.engine {
             Engine::Embedded => {
@@ -159,7 +170,7 @@ impl Installation {
         format!(
             "connectors:\n  zoom:\n    account_id: QjR7wAccTaWx0mZbq9Yp1A\n    no_show_proof: webhooks\n    \
              webhook: {{ secret_token: {SECRET} }}\n    log_level: warn\nbrevo: {{ api_key: none }}\n\
-             http: {{ listen: \"{}\" }}\nadmin: {{ listen: \"{}\" }}\nlog:\n  {log}\ntopics: {{ prefix: \"{}\", partitions: 4 }}\n",
+             http: {{ listen: \"{}\" }}\nadmin: {{ listen: \"{}\" }}\nlog:\n  {log}\ntopics: {{ prefix: \"{}\", partitions: {PARTITIONS} }}\n",
             self.http, self.admin, self.topics.prefix
         )
     }
@@ -308,6 +319,22 @@ impl Installation {
             .map(|status| status.stages)
     }
 
+    /// Waits until both stages process all of their partitions.
+    ///
+    /// # Errors
+    ///
+    /// Where Rollcall ends before.
+    pub fn wait_until_up(&self, running: &mut Running) -> Result<()> {
+        while !self
+            .stages()
+            .is_some_and(|stages| stages.len() == 2 && stages.iter().all(Stage::is_up))
+        {
+            running.check()?;
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Ok(())
+    }
+
     /// Runs both stages until they have nothing left.
     ///
     /// # Errors
@@ -324,7 +351,7 @@ impl Installation {
                 stages.len() == 2
                     && stages
                         .iter()
-                        .all(|stage| stage.ready && stage.partitions == 4 && stage.lag == Some(0))
+                        .all(|stage| stage.is_up() && stage.lag == Some(0))
             });
             if !done {
                 at_rest = 0;
@@ -340,6 +367,25 @@ impl Installation {
         work.peak_memory_mib = peak_memory_mib(running.pid())?;
         running.stop()?;
         Ok(work)
+    }
+
+    /// Runs both stages, which have nothing to do, until their stores have compacted what was written
+    /// before.
+    ///
+    /// # Errors
+    ///
+    /// Where Rollcall ends by itself.
+    pub fn settle(&self) -> Result<()> {
+        let mut running = self.start("processors")?;
+        self.wait_until_up(&mut running)?;
+        loop {
+            let before = cpu_seconds(running.pid())?;
+            std::thread::sleep(QUIET_FOR);
+            running.check()?;
+            if cpu_seconds(running.pid())? - before < QUIET_FOR.as_secs_f64() / 20.0 {
+                return running.stop();
+            }
+        }
     }
 
     /// Reads a topic from its start to its end.
@@ -370,6 +416,22 @@ impl Installation {
                 position = batch.next_offset();
             }
         }
+        Ok(count)
+    }
+
+    /// How many records a topic was given.
+    ///
+    /// # Errors
+    ///
+    /// Where the log fails.
+    pub fn count(&self, topic: &Topic) -> Result<u64> {
+        let log = self.open()?;
+        let mut count = 0;
+        for partition in self.partitions(topic) {
+            let offsets = log.offsets(&partition)?;
+            count += u64::try_from(offsets.end - offsets.start)?;
+        }
+        log.close()?;
         Ok(count)
     }
 

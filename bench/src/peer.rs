@@ -109,7 +109,9 @@ pub struct Load {
 /// Where Maven cannot build it.
 pub fn class_path() -> Result<String> {
     let home = bench_folder().join("peers/streams");
-    if !home.join("lib/kafka-streams-peer-1.jar").exists() {
+    if !home.exists() {
+        // Whole or not at all.
+        let unfinished = home.with_extension("unfinished");
         let project = tree().join("bench/peers/kafka-streams/pom.xml");
         run(Command::new("mvn")
             .args(["-B", "-q", "-ntp", "-f"])
@@ -118,8 +120,9 @@ pub fn class_path() -> Result<String> {
                 "-Dmaven.repo.local={}",
                 tree().join(".kafka/m2").display()
             ))
-            .arg(format!("-Dpeer.dist={}", home.display()))
+            .arg(format!("-Dpeer.dist={}", unfinished.display()))
             .arg("package"))?;
+        std::fs::rename(unfinished, &home)?;
     }
     Ok(format!("{}/lib/*", home.display()))
 }

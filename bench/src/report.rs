@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -98,6 +98,24 @@ impl Goal {
     }
 }
 
+/// The median of every figure of a contender's runs.
+#[derive(Clone, Debug)]
+pub struct Medians(Map<String, Value>);
+
+impl Medians {
+    /// The median of this figure.
+    ///
+    /// # Errors
+    ///
+    /// Where the runs have no such figure.
+    pub fn of(&self, figure: &str) -> Result<f64> {
+        self.0
+            .get(figure)
+            .and_then(Value::as_f64)
+            .with_context(|| format!("the runs have no figure {figure}"))
+    }
+}
+
 /// A benchmark's report.
 #[derive(Debug)]
 pub struct Report {
@@ -122,12 +140,18 @@ impl Report {
             goals: Vec::new(),
         };
         report.note("machine", machine());
-        if cfg!(debug_assertions) {
-            report.note(
-                "build",
-                "debug assertions are on: these figures are for orientation only",
-            );
-        }
+        report.note(
+            "taken",
+            jiff::Timestamp::now().strftime("%F %R UTC").to_string(),
+        );
+        report.note(
+            "build",
+            if cfg!(debug_assertions) {
+                "debug assertions are on: these figures are for orientation only"
+            } else {
+                "release"
+            },
+        );
         report
     }
 
@@ -141,11 +165,7 @@ impl Report {
     /// # Errors
     ///
     /// Where a run is no JSON object.
-    pub fn runs<R: Serialize>(
-        &mut self,
-        contender: &str,
-        runs: &[R],
-    ) -> Result<Map<String, Value>> {
+    pub fn runs<R: Serialize>(&mut self, contender: &str, runs: &[R]) -> Result<Medians> {
         let values = runs
             .iter()
             .map(serde_json::to_value)
@@ -168,16 +188,14 @@ impl Report {
         self.runs.insert(contender.to_owned(), Value::Array(values));
         self.medians
             .insert(contender.to_owned(), Value::Object(medians.clone()));
-        Ok(medians)
+        Ok(Medians(medians))
     }
 
-    /// Notes a ratio.
-    pub fn ratio(&mut self, name: &str, value: f64) {
-        self.ratios.insert(name.to_owned(), json!(value));
-    }
-
-    /// Notes a goal.
+    /// Notes a goal, and the ratio where it is one.
     pub fn goal(&mut self, goal: Goal) {
+        if goal.beside.is_some() {
+            self.ratios.insert(goal.goal.clone(), json!(goal.got));
+        }
         self.goals.push(goal);
     }
 

@@ -41,7 +41,7 @@ impl GroupWatch {
     /// # Errors
     ///
     /// Where no client can be made.
-    pub fn new(brokers: &str, group: &str, topic: &str, partitions: i32) -> Result<Self> {
+    pub fn new(brokers: &str, group: &str, topic: &str, partitions: u32) -> Result<Self> {
         let consumer = ClientConfig::new()
             .set("bootstrap.servers", brokers)
             .set("group.id", group)
@@ -52,7 +52,7 @@ impl GroupWatch {
         Ok(Self {
             consumer,
             topic: topic.to_owned(),
-            partitions,
+            partitions: i32::try_from(partitions)?,
         })
     }
 

@@ -13,6 +13,8 @@ pub mod key;
 pub mod partitioner;
 pub mod record;
 mod text;
+mod text_map;
 pub mod wire;
 
 pub use text::Text;
+pub use text_map::TextMap;

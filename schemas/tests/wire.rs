@@ -1,11 +1,8 @@
 //! The Rust types fit their schemas, byte for byte as Avro's own implementation writes them.
 
-use std::collections::BTreeMap;
-
 use apache_avro::Schema;
 use apache_avro::types::Value;
 use proptest::prelude::*;
-use rollcall_schemas::Text;
 use rollcall_schemas::avro::{Damage, Decode};
 use rollcall_schemas::record::{
     Activity, AttendanceRow, AttendanceStatus, Contact, Delivery, DeliveryState, Effect, EventKind,
@@ -17,8 +14,9 @@ use rollcall_schemas::wire::{
     ACTIVITY, ATTENDANCE_ROW, CONTACT, DELIVERY, OCCURRENCE_ROW, RAW_RECORD, RECORDS, RecordSchema,
     WireError, ZOOM_EVENT,
 };
+use rollcall_schemas::{Text, TextMap};
 
-fn texts(pairs: &[(&'static str, &'static str)]) -> BTreeMap<Text<'static>, Text<'static>> {
+fn texts(pairs: &[(&'static str, &'static str)]) -> TextMap<'static> {
     pairs
         .iter()
         .map(|(name, value)| (Text::from(*name), Text::from(*value)))

@@ -6,29 +6,33 @@
 //! there is no Go.
 #![expect(clippy::print_stdout, reason = "a benchmark talks to a person")]
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use axum::Router;
 use axum::routing::post;
 use rollcall_bench::broker::Broker;
 use rollcall_bench::http_load::{self, Pace};
-use rollcall_bench::line::{Engine, Installation, Running, SECRET, free_address};
+use rollcall_bench::line::{Engine, Installation, PARTITIONS, Running, SECRET, free_address};
 use rollcall_bench::measure::{cpu_seconds, peak_memory_mib};
 use rollcall_bench::peer::{self, bench_folder, tree};
 use rollcall_bench::report::{Goal, Report};
+use rollcall_bench::setting::{runs, setting};
 use rollcall_bench::webhook::{REGISTRATION, request};
 use rollcall_eventlog::kafka::{KafkaConfig, KafkaLog};
 use rollcall_eventlog::{CleanupPolicy, EventLog, TopicConfig};
+use rollcall_schemas::catalogue::ZOOM_RAW;
 use serde::Serialize;
-use serde_json::{Map, Value};
 
 const CONTENDERS: [&str; 5] = ["echo", "embedded", "kafka", "express", "benthos"];
 const CONNECTIONS: [usize; 2] = [64, 1000];
+/// A signature is taken for five minutes.
+const MAX_SECONDS: u64 = 280;
 const WARM_UP: Duration = Duration::from_secs(3);
 
 #[derive(Debug, Serialize)]
@@ -46,48 +50,51 @@ struct Run {
 
 /// A server under load.
 enum Server {
-    Rollcall(Running),
-    Other(Child),
+    Rollcall(Running, Installation),
+    Other(Other),
+}
+
+/// The process of a server that is not Rollcall; killed when dropped.
+struct Other(Child);
+
+impl Drop for Other {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 impl Server {
     fn pid(&self) -> u32 {
         match self {
-            Self::Rollcall(running) => running.pid(),
-            Self::Other(child) => child.id(),
-        }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        if let Self::Other(child) = self {
-            let _ = child.kill();
-            let _ = child.wait();
+            Self::Rollcall(running, _) => running.pid(),
+            Self::Other(Other(child)) => child.id(),
         }
     }
 }
 
 pub(crate) fn run() -> Result<()> {
-    let setting = |name: &str, default: u64| {
-        std::env::var(name)
-            .ok()
-            .map_or(Ok(default), |text| text.parse())
-    };
-    let (runs, seconds) = (setting("RUNS", 3)?, setting("SECONDS", 10)?);
-    let only = std::env::var("ONLY").unwrap_or_else(|_| CONTENDERS.join(","));
-    let mut contenders: Vec<&str> = CONTENDERS
-        .into_iter()
-        .filter(|name| only.split(',').any(|wanted| wanted == *name))
-        .collect();
-    contenders.retain(|name| {
-        build(name).unwrap_or_else(|error| {
-            println!("{name} is left out: {error:#}");
-            false
-        })
-    });
-    let broker = Broker::fresh()?;
+    let (runs, seconds) = (runs()?, setting("SECONDS", 10)?);
+    ensure!(
+        seconds < MAX_SECONDS,
+        "SECONDS={seconds}: one signature serves a run, and is refused after five minutes"
+    );
     let mut report = Report::new("ingress");
+    let only = setting("ONLY", CONTENDERS.join(","))?;
+    let mut contenders = Vec::new();
+    for name in only.split(',') {
+        let contender = CONTENDERS.into_iter().find(|contender| *contender == name);
+        let contender =
+            contender.with_context(|| format!("ONLY={only}: {name} is none of {CONTENDERS:?}"))?;
+        match build(contender) {
+            Ok(()) => contenders.push(contender),
+            Err(error) => {
+                println!("{name} is left out: {error:#}");
+                report.note(&format!("{name} is left out"), format!("{error:#}"));
+            }
+        }
+    }
+    let broker = Broker::fresh()?;
     report.note("request", format!("a signed registration of {} bytes, kept-alive loopback connections, one body, so one partition", REGISTRATION.len()));
     report.note(
         "length",
@@ -102,7 +109,7 @@ pub(crate) fn run() -> Result<()> {
         "load generator (one thread), server and broker share the machine",
     );
     let length = Duration::from_secs(seconds);
-    let mut medians: Map<String, Value> = Map::new();
+    let mut medians = HashMap::new();
     for connections in CONNECTIONS {
         let mut by_contender: Vec<Vec<Run>> = contenders.iter().map(|_| Vec::new()).collect();
         for number in 1..=runs {
@@ -126,7 +133,7 @@ pub(crate) fn run() -> Result<()> {
         for (contender, results) in contenders.iter().zip(&by_contender) {
             let name = format!("{contender}, {connections}");
             let median = report.runs(&name, results)?;
-            medians.insert(name, Value::Object(median));
+            medians.insert(name, median);
         }
     }
     for contender in contenders
@@ -145,74 +152,51 @@ pub(crate) fn run() -> Result<()> {
             )?);
         }
         let median = report.runs(&format!("{contender}, 5000 a second"), &results)?;
-        let p99 = median
-            .get("p99_ms")
-            .and_then(Value::as_f64)
-            .unwrap_or(f64::NAN);
         if *contender != "echo" {
             report.goal(Goal::at_most(
                 &format!("p99 in ms at 5,000 a second, {contender}"),
                 10.0,
-                p99,
+                median.of("p99_ms")?,
             ));
         }
     }
-    let of = |name: &str, figure: &str| {
-        medians
-            .get(name)
-            .and_then(|of| of.get(figure))
-            .and_then(Value::as_f64)
-    };
-    for (goal, ours, theirs, figure, wanted, at_least) in [
-        (
-            "embedded, times the echo's rate, 64 connections",
-            "embedded, 64",
-            "echo, 64",
-            "requests_per_s",
-            0.7,
-            true,
-        ),
-        (
-            "embedded, times the echo's rate, 1,000 connections",
-            "embedded, 1000",
-            "echo, 1000",
-            "requests_per_s",
-            0.7,
-            true,
-        ),
-        (
-            "kafka, times Benthos's rate",
-            "kafka, 64",
-            "benthos, 64",
-            "requests_per_s",
-            1.5,
-            true,
-        ),
-        (
-            "kafka, times Benthos's CPU a request",
-            "kafka, 64",
-            "benthos, 64",
-            "cpu_us_a_request",
-            0.5,
-            false,
-        ),
-        (
-            "kafka, times Express's requests per CPU-second",
-            "kafka, 64",
-            "express, 64",
-            "requests_per_cpu_s",
-            6.0,
-            true,
-        ),
-    ] {
-        if let (Some(ours), Some(theirs)) = (of(ours, figure), of(theirs, figure)) {
-            report.ratio(goal, ours / theirs);
-            report.goal(if at_least {
-                Goal::at_least_times(goal, wanted, ours, theirs)
-            } else {
-                Goal::at_most_times(goal, wanted, ours, theirs)
-            });
+    for connections in CONNECTIONS {
+        let (embedded, echo) = (
+            medians.get(&format!("embedded, {connections}")),
+            medians.get(&format!("echo, {connections}")),
+        );
+        if let (Some(embedded), Some(echo)) = (embedded, echo) {
+            report.goal(Goal::at_least_times(
+                &format!(
+                    "embedded: requests a second, times the echo's, {connections} connections"
+                ),
+                0.7,
+                embedded.of("requests_per_s")?,
+                echo.of("requests_per_s")?,
+            ));
         }
+    }
+    if let (Some(kafka), Some(benthos)) = (medians.get("kafka, 64"), medians.get("benthos, 64")) {
+        report.goal(Goal::at_least_times(
+            "Kafka: requests a second, times Benthos's",
+            1.5,
+            kafka.of("requests_per_s")?,
+            benthos.of("requests_per_s")?,
+        ));
+        report.goal(Goal::at_most_times(
+            "Kafka: CPU in µs a request, times Benthos's",
+            0.5,
+            kafka.of("cpu_us_a_request")?,
+            benthos.of("cpu_us_a_request")?,
+        ));
+    }
+    if let (Some(kafka), Some(express)) = (medians.get("kafka, 64"), medians.get("express, 64")) {
+        report.goal(Goal::at_least_times(
+            "Kafka: requests per CPU-second, times Express's",
+            6.0,
+            kafka.of("requests_per_cpu_s")?,
+            express.of("requests_per_cpu_s")?,
+        ));
     }
     report.finish()?;
     Ok(())
@@ -228,7 +212,7 @@ fn measure(
 ) -> Result<Run> {
     let (server, address) = start(contender, name, broker)?;
     let request = request(REGISTRATION, SECRET)?;
-    http_load::run(address, &request, connections, pace, WARM_UP)?;
+    let warm_up = http_load::run(address, &request, connections, pace, WARM_UP)?;
     let (cpu, broker_cpu) = (cpu_seconds(server.pid())?, cpu_seconds(broker.pid)?);
     let outcome = http_load::run(address, &request, connections, pace, length)?;
     let micros = |seconds: f64| seconds * 1e6 / outcome.answered as f64;
@@ -236,7 +220,7 @@ fn measure(
     if outcome.answered == 0 {
         bail!("{contender} answered nothing with 200");
     }
-    Ok(Run {
+    let run = Run {
         requests_per_s: outcome.per_second(),
         p50_ms: outcome.percentile_ms(0.5),
         p99_ms: outcome.percentile_ms(0.99),
@@ -246,7 +230,19 @@ fn measure(
         broker_cpu_us_a_request: micros(cpu_seconds(broker.pid)? - broker_cpu),
         peak_memory_mib: peak_memory_mib(server.pid())?,
         failed: outcome.failed,
-    })
+    };
+    if let Server::Rollcall(running, installation) = server {
+        running.stop()?;
+        let (kept, acknowledged) = (
+            installation.count(&ZOOM_RAW)?,
+            warm_up.answered + outcome.answered,
+        );
+        ensure!(
+            kept >= acknowledged,
+            "{contender} acknowledged {acknowledged} webhooks and its log has {kept}"
+        );
+    }
+    Ok(run)
 }
 
 /// Starts a contender, and waits until it listens.
@@ -259,10 +255,8 @@ fn start(contender: &str, name: &str, broker: &Broker) -> Result<(Server, Socket
                 Engine::Embedded
             };
             let installation = Installation::fresh(&format!("ingress-{name}"), engine)?;
-            (
-                Server::Rollcall(installation.start("ingress")?),
-                installation.http,
-            )
+            let (running, address) = (installation.start("ingress")?, installation.http);
+            (Server::Rollcall(running, installation), address)
         }
         _ => {
             let address = free_address()?;
@@ -275,7 +269,7 @@ fn start(contender: &str, name: &str, broker: &Broker) -> Result<(Server, Socket
                 let log = KafkaLog::open(KafkaConfig::new(broker.address.clone()))?;
                 log.ensure_topics(&[TopicConfig {
                     name: topic,
-                    partitions: 4,
+                    partitions: PARTITIONS,
                     replication: 1,
                     cleanup,
                 }])?;
@@ -288,7 +282,9 @@ fn start(contender: &str, name: &str, broker: &Broker) -> Result<(Server, Socket
                 .env("NODE_ENV", "production");
             let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn();
             (
-                Server::Other(child.with_context(|| format!("starting {contender}"))?),
+                Server::Other(Other(
+                    child.with_context(|| format!("starting {contender}"))?,
+                )),
                 address,
             )
         }
@@ -329,38 +325,41 @@ fn command(contender: &str, address: SocketAddr) -> Result<Command> {
     })
 }
 
-/// Builds a peer where that was not done. Says whether there is one.
-fn build(contender: &str) -> Result<bool> {
-    let source = tree().join("bench/peers/ingress").join(contender);
+/// Builds a peer where that was not done.
+fn build(contender: &str) -> Result<()> {
     let folder = built(contender);
-    match contender {
-        "express" if !folder.join("node_modules").exists() => {
-            std::fs::create_dir_all(&folder)?;
-            for file in ["package.json", "package-lock.json", "server.js"] {
-                if source.join(file).exists() {
-                    std::fs::copy(source.join(file), folder.join(file))?;
-                }
-            }
-            peer::run(Command::new("npm").current_dir(&folder).args([
-                "install",
-                "--silent",
-                "--no-audit",
-                "--no-fund",
-            ]))?;
-        }
-        "benthos" if !folder.join("peer").exists() => {
-            std::fs::create_dir_all(&folder)?;
-            peer::run(
-                Command::new("go")
-                    .current_dir(&source)
-                    .args(["build", "-o"])
-                    .arg(folder.join("peer"))
-                    .arg("."),
-            )?;
-        }
-        _ => (),
+    if !["express", "benthos"].contains(&contender) || folder.exists() {
+        return Ok(());
     }
-    Ok(true)
+    let source = tree().join("bench/peers/ingress").join(contender);
+    // Whole or not at all.
+    let unfinished = folder.with_extension("unfinished");
+    if unfinished.exists() {
+        std::fs::remove_dir_all(&unfinished)?;
+    }
+    std::fs::create_dir_all(&unfinished)?;
+    if contender == "express" {
+        peer::run(Command::new("node").arg("--version").stdout(Stdio::null()))?;
+        for file in ["package.json", "package-lock.json", "server.js"] {
+            std::fs::copy(source.join(file), unfinished.join(file))?;
+        }
+        peer::run(Command::new("npm").current_dir(&unfinished).args([
+            "ci",
+            "--silent",
+            "--no-audit",
+            "--no-fund",
+        ]))?;
+    } else {
+        peer::run(
+            Command::new("go")
+                .current_dir(&source)
+                .args(["build", "-o"])
+                .arg(unfinished.join("peer"))
+                .arg("."),
+        )?;
+    }
+    std::fs::rename(unfinished, folder)?;
+    Ok(())
 }
 
 /// The bare server: reads the body, and answers 200.

@@ -2,7 +2,7 @@
 //! request to the contact's row readable: on Kafka with the binary that ships, read `read_committed`
 //! from outside; on the embedded log in this process, because no other can read that log.
 //!
-//! `SECONDS=30` says how long.
+//! `RUNS=3` says how many of each, `SECONDS=20` how long.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -15,6 +15,7 @@ use rollcall_bench::http_load::post;
 use rollcall_bench::input::Webhook;
 use rollcall_bench::line::{Engine, Installation, SECRET};
 use rollcall_bench::report::{Goal, Report};
+use rollcall_bench::setting::{runs, setting};
 use rollcall_bench::webhook::request;
 use rollcall_eventlog::{EventLog, Reader};
 use rollcall_processors::attendance::{Attendance, AttendanceSettings, NoShowProof};
@@ -44,9 +45,7 @@ struct Run {
 }
 
 pub(crate) fn run() -> Result<()> {
-    let seconds: f64 = std::env::var("SECONDS")
-        .ok()
-        .map_or(Ok(30.0), |text| text.parse())?;
+    let (runs, seconds) = (runs()?, setting("SECONDS", 20.0)?);
     let mut report = Report::new("latency");
     report.note(
         "load",
@@ -54,28 +53,33 @@ pub(crate) fn run() -> Result<()> {
             "{A_SECOND} registrations a second of new people for {seconds} s, one connection each"
         ),
     );
-    let embedded = on_embedded(seconds)?;
-    report.goal(Goal::at_most("p99 in ms, embedded", 50.0, embedded.p99_ms));
-    report.runs("embedded (in one process with the reader)", &[embedded])?;
-    let kafka = on_kafka(seconds)?;
-    report.goal(Goal::at_most("p99 in ms, Kafka", 300.0, kafka.p99_ms));
-    report.runs("kafka", &[kafka])?;
+    let broker = Broker::fresh()?;
+    let (mut embedded, mut kafka) = (Vec::new(), Vec::new());
+    for number in 1..=runs {
+        embedded.push(on_embedded(number, seconds)?);
+        kafka.push(on_kafka(&broker, number, seconds)?);
+    }
+    let embedded = report.runs("embedded (in one process with the reader)", &embedded)?;
+    let kafka = report.runs("kafka", &kafka)?;
+    report.goal(Goal::at_most(
+        "p99 in ms, embedded",
+        50.0,
+        embedded.of("p99_ms")?,
+    ));
+    report.goal(Goal::at_most(
+        "p99 in ms, Kafka",
+        300.0,
+        kafka.of("p99_ms")?,
+    ));
     report.finish()?;
     Ok(())
 }
 
-fn on_kafka(seconds: f64) -> Result<Run> {
-    let broker = Broker::fresh()?;
-    let installation = Installation::fresh("latency", Engine::Kafka(broker.address.clone()))?;
+fn on_kafka(broker: &Broker, number: usize, seconds: f64) -> Result<Run> {
+    let engine = Engine::Kafka(broker.address.clone());
+    let installation = Installation::fresh(&format!("latency-kafka{number}"), engine)?;
     let mut running = installation.start("ingress,processors")?;
-    while !installation.stages().is_some_and(|stages| {
-        stages
-            .iter()
-            .all(|stage| stage.ready && stage.partitions == 4)
-    }) {
-        running.check()?;
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    installation.wait_until_up(&mut running)?;
     let log = installation.open()?;
     let run = drive(&installation, &*log, installation.http, seconds)?;
     running.stop()?;
@@ -83,8 +87,8 @@ fn on_kafka(seconds: f64) -> Result<Run> {
     Ok(run)
 }
 
-fn on_embedded(seconds: f64) -> Result<Run> {
-    let installation = Installation::fresh("latency", Engine::Embedded)?;
+fn on_embedded(number: usize, seconds: f64) -> Result<Run> {
+    let installation = Installation::fresh(&format!("latency-embedded{number}"), Engine::Embedded)?;
     let log = installation.open()?;
     let topics = installation.topics().clone();
     let settings = AttendanceSettings {

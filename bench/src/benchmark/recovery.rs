@@ -1,25 +1,32 @@
 //! `bench-recovery`: a million people in the state, `kill -9` under load, and the time from the start
 //! of the process until the results of new records are readable, on Kafka, `read_committed`.
 //!
-//! `RUNS=3` says how many kills; `PEOPLE=1000000` how many people.
+//! `RUNS=3` says how many kills; `PEOPLE=1000000` how many people, with commas between several counts.
 #![expect(clippy::print_stdout, reason = "a benchmark talks to a person")]
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use rollcall_bench::broker::Broker;
 use rollcall_bench::input::Webhook;
-use rollcall_bench::line::{Engine, Installation};
+use rollcall_bench::line::{Engine, Installation, PARTITIONS, Running};
 use rollcall_bench::measure::{bytes_below, cpu_seconds, peak_memory_mib};
 use rollcall_bench::peer::{self, Size};
 use rollcall_bench::report::{Goal, Report};
+use rollcall_bench::setting::{people, runs};
 use rollcall_schemas::catalogue::ENGAGEMENT_CONTACTS;
 use rollcall_schemas::partitioner;
 use serde::Serialize;
-use serde_json::Value;
 
-/// Duplicates that are under way when the process is killed.
-const UNDER_WAY: u64 = 50_000;
+/// People who register a second while Rollcall is killed.
+const A_SECOND: u32 = 5_000;
+/// How long they do before.
+const UNDER_LOAD: Duration = Duration::from_secs(2);
+/// Meeting ids that no load has, apart for each run.
+const MEETING: u64 = 90_000_000_000;
+const MEETINGS_A_RUN: u64 = 1_000_000;
+/// The first of them that those register for who come once Rollcall is dead.
+const LATE: u64 = 900_000;
 const AT: i64 = 1_795_000_000_000;
 
 #[derive(Debug, Serialize)]
@@ -31,60 +38,81 @@ struct Run {
 }
 
 pub(crate) fn run() -> Result<()> {
-    let runs: u64 = std::env::var("RUNS")
-        .ok()
-        .map_or(Ok(3), |text| text.parse())?;
-    let people: u32 = std::env::var("PEOPLE")
-        .ok()
-        .map_or(Ok(1_000_000), |text| text.parse())?;
-    let load = peer::load(&Size::of_people(people))?;
-    let broker = Broker::fresh()?;
-    let installation = Installation::fresh("recovery", Engine::Kafka(broker.address.clone()))?;
-    let records = installation.preload(&load)?;
-    let built = installation.run_to_rest()?;
-    println!("state of {people} people built from {records} webhooks: {built:?}");
+    let (runs, people) = (runs()?, people("1000000")?);
     let mut report = Report::new("recovery");
     report.note(
-        "state",
-        format!(
-            "{people} people, {} MB of stores",
-            bytes_below(&installation.state_folder()) / 1_000_000
-        ),
+        "killed",
+        format!("kill -9 while {A_SECOND} people a second register, once the stages have some and not yet all of them"),
     );
     report.note(
-        "killed",
-        format!("kill -9 while {UNDER_WAY} duplicates are taken"),
+        "verified",
+        "rows and contacts of every state, before the kills, equal the generator's answer",
     );
+    for count in people {
+        let broker = Broker::fresh()?;
+        let results = kill_and_recover(&broker, count, runs)?;
+        let median = report.runs(&format!("{count} people"), &results)?;
+        report.goal(Goal::at_most(
+            &format!("seconds from the start to the first new result, {count} people"),
+            1.0,
+            median.of("first_s")?,
+        ));
+    }
+    report.finish()?;
+    Ok(())
+}
+
+/// Builds a state of so many people, and kills Rollcall over it again and again.
+fn kill_and_recover(broker: &Broker, people: u32, runs: usize) -> Result<Vec<Run>> {
+    let load = peer::load(&Size::of_people(people))?;
+    let engine = Engine::Kafka(broker.address.clone());
+    let installation = Installation::fresh("recovery", engine)?;
+    let records = installation.preload(&load)?;
+    let built = installation.run_to_rest()?;
+    installation.verify(&load.expected)?;
+    let stores_mb = bytes_below(&installation.state_folder()) / 1_000_000;
+    println!("{people} people, {stores_mb} MB of stores, built from {records} webhooks: {built:?}");
     let mut results = Vec::new();
-    for number in 1..=runs {
+    for number in 1..=runs as u64 {
         let mut running = installation.start("processors")?;
-        while !installation.stages().is_some_and(|stages| {
-            stages
-                .iter()
-                .all(|stage| stage.ready && stage.partitions == 4)
-        }) {
-            running.check()?;
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        installation.preload_some(&load, UNDER_WAY)?;
-        std::thread::sleep(Duration::from_millis(300));
-        running.kill()?;
+        installation.wait_until_up(&mut running)?;
+        kill_under_load(&installation, running, number)?;
         let result = recover(&installation, number)?;
         println!("{}", serde_json::to_string(&result)?);
         results.push(result);
     }
-    let median = report.runs("rollcall", &results)?;
-    let first = median
-        .get("first_s")
-        .and_then(Value::as_f64)
-        .unwrap_or(f64::NAN);
-    report.goal(Goal::at_most(
-        "seconds from the start to the first new result",
-        1.0,
-        first,
-    ));
-    report.finish()?;
-    Ok(())
+    Ok(results)
+}
+
+/// Lets new people register until the stages are at work on them, then kills Rollcall in the midst.
+fn kill_under_load(installation: &Installation, mut running: Running, number: u64) -> Result<()> {
+    let log = installation.open()?;
+    let mut pen = installation.pen(&*log)?;
+    let first = MEETING + number * MEETINGS_A_RUN;
+    let began = Instant::now();
+    for registered in 0..LATE {
+        let meeting = first + registered;
+        let email = format!("under-way-{meeting}@mail.example");
+        pen.webhook(&Webhook::registration(meeting, &email, AT))?;
+        let due = began + Duration::from_secs(registered) / A_SECOND;
+        if let Some(early) = due.checked_duration_since(Instant::now()) {
+            std::thread::sleep(early);
+        }
+        if began.elapsed() >= UNDER_LOAD && registered % 100 == 0 {
+            running.check()?;
+            let stages = installation.stages().unwrap_or_default();
+            let behind: u64 = stages.iter().filter_map(|stage| stage.lag).sum();
+            if behind > 0 {
+                running.kill()?;
+                println!("killed after {registered} registrations, {behind} records behind");
+                pen.wait()?;
+                drop(pen);
+                log.close()?;
+                return Ok(());
+            }
+        }
+    }
+    bail!("the stages were never seen to be behind, so that nothing was under way")
 }
 
 /// Registers somebody new in each partition, starts Rollcall, and waits for their contacts.
@@ -101,9 +129,10 @@ fn recover(installation: &Installation, number: u64) -> Result<Run> {
     let mut reader = log.reader(&from)?;
     let mut pen = installation.pen(&*log)?;
     let mut awaited = Vec::new();
-    for partition in 0..4 {
-        let in_it = |id: &u64| partitioner::partition(id.to_string().as_bytes(), 4) == partition;
-        let id = (90_000_000_000 + number * 1000..)
+    for partition in 0..PARTITIONS {
+        let in_it =
+            |id: &u64| partitioner::partition(id.to_string().as_bytes(), PARTITIONS) == partition;
+        let id = (MEETING + number * MEETINGS_A_RUN + LATE..)
             .find(in_it)
             .context("some id is in every partition")?;
         let email = format!("late-{id}@mail.example");

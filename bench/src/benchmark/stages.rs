@@ -10,10 +10,12 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use rollcall_bench::answer::{Answer, Found};
 use rollcall_bench::input::{Webhook, Webhooks};
+use rollcall_bench::line::PARTITIONS;
 use rollcall_bench::measure::thread_cpu;
 use rollcall_bench::memory_state::MemoryState;
 use rollcall_bench::peer::{Load, Size, load};
 use rollcall_bench::report::Report;
+use rollcall_bench::setting::setting;
 use rollcall_eventlog::{
     Headers, OutputBatch, RecordBatch, RecordBatchBuilder, RecordRef, TopicPartition,
 };
@@ -30,7 +32,6 @@ use rollcall_schemas::record::{AttendanceRow, RawRecord, ZoomEvent};
 use rollcall_schemas::wire::{ATTENDANCE_ROW, RAW_RECORD, RecordSchema, ZOOM_EVENT};
 use serde::Serialize;
 
-const PARTITIONS: u32 = 4;
 const BATCH: usize = 10_000;
 
 /// What one stage took.
@@ -63,9 +64,7 @@ struct KeptRecord {
 
 pub(crate) fn run() -> Result<()> {
     let size = Size::from_environment();
-    let unit_records: usize = std::env::var("UNIT")
-        .ok()
-        .map_or(Ok(50_000), |text| text.parse())?;
+    let unit_records = setting("UNIT", 50_000)?;
     let load = load(&size)?;
     let (partitions, webhooks) = read_input(&load)?;
     println!(
@@ -120,10 +119,8 @@ pub(crate) fn run() -> Result<()> {
                 .context("a contact of this load was taken back")?,
         )?;
     }
-    match Answer::read(&load.expected)?.check(&found) {
-        Ok(()) => println!("rows and contacts equal the generator's answer"),
-        Err(error) => println!("NOT the generator's answer: {error}"),
-    }
+    Answer::read(&load.expected)?.check(&found)?;
+    println!("rows and contacts equal the generator's answer");
 
     let micros = |spent: Duration| format!("{:.2} µs", spent.as_secs_f64() * 1e6 / webhooks as f64);
     let mut table = comfy_table::Table::new();

@@ -14,16 +14,18 @@ pub(crate) fn run() -> Result<()> {
     let mut table = comfy_table::Table::new();
     table.load_style(comfy_table::presets::UTF8_FULL_CONDENSED);
     table.set_header(std::iter::once("benchmark").chain(Goal::HEAD));
-    let mut machine = None;
+    let (mut machine, mut taken) = (None, Vec::new());
     for name in NAMES {
         let Ok(text) = std::fs::read_to_string(bench_folder().join(format!("{name}.json"))) else {
             continue;
         };
         let report: Value = serde_json::from_str(&text)?;
-        machine = report["circumstances"]["machine"]
-            .as_str()
-            .map(str::to_owned)
-            .or(machine);
+        let circumstance = |of: &str| report["circumstances"][of].as_str().map(str::to_owned);
+        machine = circumstance("machine").or(machine);
+        let known = ["taken", "build", "load"]
+            .into_iter()
+            .filter_map(circumstance);
+        taken.push(format!("{name}: {}", known.collect::<Vec<_>>().join(", ")));
         let goals: Vec<Goal> = serde_json::from_value(report["goals"].clone())?;
         for goal in goals {
             table.add_row(std::iter::once(name.to_owned()).chain(goal.row()));
@@ -32,6 +34,6 @@ pub(crate) fn run() -> Result<()> {
     let Some(machine) = machine else {
         bail!("no benchmark has been run: make bench")
     };
-    println!("{machine}\n{table}");
+    println!("{machine}\n{}\n{table}", taken.join("\n"));
     Ok(())
 }

@@ -65,10 +65,10 @@ impl Form {
         see(&mut texts.last_name, at, said.last_name.as_deref());
         see(&mut texts.join_url, at, said.join_url.as_deref());
         see(&mut texts.source, at, said.tracking_source.as_deref());
-        for (name, value) in &said.fields {
+        for (name, value) in said.fields.iter() {
             see_named(&mut texts.fields, at, name, value);
         }
-        for (title, answer) in &said.custom_questions {
+        for (title, answer) in said.custom_questions.iter() {
             see_named(&mut texts.custom_questions, at, title, answer);
         }
         let (print, encoded) = (texts.print(), encode(&texts));
@@ -121,19 +121,16 @@ impl<'de> Deserialize<'de> for Encoded {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use rollcall_schemas::Text;
     use rollcall_schemas::record::Registrant;
+    use rollcall_schemas::{Text, TextMap};
 
     use super::Form;
 
     fn said() -> impl Strategy<Value = (i64, Registrant<'static>)> {
         let text = || prop::sample::select(vec!["", "a", "b"]);
         let named = move || {
-            prop::collection::btree_map(
-                text().prop_map(Text::from),
-                text().prop_map(Text::from),
-                0..3,
-            )
+            let pair = (text().prop_map(Text::from), text().prop_map(Text::from));
+            prop::collection::vec(pair, 0..3).prop_map(TextMap::from_iter)
         };
         (0_i64..3, prop::option::of(text()), named(), named()).prop_map(
             |(at, first_name, fields, custom_questions)| {

@@ -1,12 +1,10 @@
 //! From facts to the records of the public topics.
 
-use std::collections::BTreeMap;
-
 use rollcall_runtime::StateError;
-use rollcall_schemas::Text;
 use rollcall_schemas::record::{
     AttendanceRow, Milestone, OccurrenceRow, RecordingLink, Segment, Session,
 };
+use rollcall_schemas::{Text, TextMap};
 
 use super::derive::{Derived, Scene};
 use super::form::Dated;
@@ -21,7 +19,7 @@ fn dated(text: Option<Dated<'_>>) -> Option<Text<'_>> {
     text.map(|(_, text)| Text::from(text))
 }
 
-fn named<'a>(texts: Vec<(&'a str, Dated<'a>)>) -> BTreeMap<Text<'a>, Text<'a>> {
+fn named<'a>(texts: Vec<(&'a str, Dated<'a>)>) -> TextMap<'a> {
     texts
         .into_iter()
         .map(|(name, (_, value))| (Text::from(name), Text::from(value)))

@@ -1,11 +1,10 @@
 //! From all that a person's rows contribute to his contact.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
 
 use rollcall_runtime::StateError;
-use rollcall_schemas::Text;
 use rollcall_schemas::record::{AttendanceStatus, Contact, LastOccurrence, NextOccurrence, Phase};
+use rollcall_schemas::{Text, TextMap};
 
 use super::contribution::{Facts, Form, Registration, Words};
 use super::form::{FormId, Forms};
@@ -114,18 +113,19 @@ fn describe<'r>(
         .find_map(|form| form.first_name)
         .map(Text::from);
     contact.last_name = forms.iter().find_map(|form| form.last_name).map(Text::from);
-    contact.fields = forms.first().map_or_else(BTreeMap::new, |form| {
+    contact.fields = forms.first().map_or_else(TextMap::default, |form| {
         form.fields
             .iter()
             .map(|(name, value)| (Text::from(*name), Text::from(*value)))
             .collect()
     });
-    for (title, answer) in forms.iter().flat_map(|form| &form.custom_questions) {
-        contact
-            .custom_questions
-            .entry(Text::from(*title))
-            .or_insert_with(|| Text::from(*answer));
-    }
+    // The latest last: of two answers to one question it counts.
+    contact.custom_questions = forms
+        .iter()
+        .rev()
+        .flat_map(|form| &form.custom_questions)
+        .map(|(title, answer)| (Text::from(*title), Text::from(*answer)))
+        .collect();
     contact.name = match (&contact.first_name, &contact.last_name) {
         (Some(first), Some(last)) => Some(format!("{first} {last}").into()),
         (Some(name), None) | (None, Some(name)) => Some(name.clone()),

@@ -4,10 +4,8 @@
 //! words, which are looked at where the facts choose the row; and the form, which a person fills in
 //! alike again and again, and which is kept once for all rows that have it.
 
-use std::collections::BTreeMap;
-
-use rollcall_schemas::Text;
 use rollcall_schemas::record::{AttendanceRow, AttendanceStatus, Milestone, MilestoneKind, Phase};
+use rollcall_schemas::{Text, TextMap};
 use serde::{Deserialize, Serialize};
 
 use super::form::FormId;
@@ -171,7 +169,7 @@ fn milestones<'r, 'a>(
         .filter(move |milestone| milestone.kind == kind)
 }
 
-fn pairs<'a>(map: &'a BTreeMap<Text<'_>, Text<'_>>) -> Vec<(&'a str, &'a str)> {
+fn pairs<'a>(map: &'a TextMap<'_>) -> Vec<(&'a str, &'a str)> {
     map.iter()
         .map(|(name, value)| (name.as_str(), value.as_str()))
         .collect()

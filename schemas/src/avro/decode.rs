@@ -1,8 +1,6 @@
 //! Reading, from bytes that may be anything.
 
-use std::collections::BTreeMap;
-
-use crate::Text;
+use crate::{Text, TextMap};
 
 /// A value that has one Avro type, and borrows from the bytes that it is read from.
 pub trait Decode<'a>: Sized {
@@ -234,15 +232,15 @@ impl<'a, T: Decode<'a>> Decode<'a> for Vec<T> {
     }
 }
 
-impl<'a> Decode<'a> for BTreeMap<Text<'a>, Text<'a>> {
+impl<'a> Decode<'a> for TextMap<'a> {
     fn decode(reader: &mut Reader<'a>) -> Result<Self, Damage> {
-        let mut map = Self::new();
+        let mut pairs = Vec::new();
         reader.items(|reader| {
             let name = Text::decode(reader)?;
-            map.insert(name, Text::decode(reader)?);
+            pairs.push((name, Text::decode(reader)?));
             Ok(())
         })?;
-        Ok(map)
+        Ok(Self::of(pairs))
     }
 
     fn skip(reader: &mut Reader<'a>) -> Result<(), Damage> {

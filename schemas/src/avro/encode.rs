@@ -1,8 +1,6 @@
 //! Writing.
 
-use std::collections::BTreeMap;
-
-use crate::Text;
+use crate::{Text, TextMap};
 
 /// A value that has one Avro type.
 pub trait Encode {
@@ -78,11 +76,11 @@ impl<T: Encode> Encode for Vec<T> {
 }
 
 /// A `map` of strings, in one block, by name.
-impl Encode for BTreeMap<Text<'_>, Text<'_>> {
+impl Encode for TextMap<'_> {
     fn encode(&self, out: &mut Vec<u8>) {
         if !self.is_empty() {
             write_count(self.len(), out);
-            for (name, value) in self {
+            for (name, value) in self.iter() {
                 name.encode(out);
                 value.encode(out);
             }

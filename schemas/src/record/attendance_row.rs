@@ -1,11 +1,9 @@
 //! `engagement.attendance`: one person and one occurrence.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
-use crate::Text;
 use crate::avro::{record, symbols};
+use crate::{Text, TextMap};
 
 /// One person and one occurrence, or one person and a series. Topic engagement.attendance; key: email, a space, occurrence.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
@@ -91,10 +89,10 @@ pub struct AttendanceRow<'a> {
     pub join_url: Option<Text<'a>>,
     /// Other fields of the registration form by Zoom's names.
     #[serde(default, borrow)]
-    pub fields: BTreeMap<Text<'a>, Text<'a>>,
+    pub fields: TextMap<'a>,
     /// Answers by the question's title.
     #[serde(default, borrow)]
-    pub custom_questions: BTreeMap<Text<'a>, Text<'a>>,
+    pub custom_questions: TextMap<'a>,
     /// First join, UTC.
     #[serde(default)]
     pub first_join: Option<i64>,

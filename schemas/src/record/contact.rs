@@ -1,11 +1,9 @@
 //! `engagement.contacts`: one aggregate a person.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
-use crate::Text;
 use crate::avro::record;
+use crate::{Text, TextMap};
 
 /// One aggregate a person. Topic engagement.contacts; key: email.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
@@ -26,10 +24,10 @@ pub struct Contact<'a> {
     pub name: Option<Text<'a>>,
     /// Other fields of the latest registration by Zoom's names.
     #[serde(default, borrow)]
-    pub fields: BTreeMap<Text<'a>, Text<'a>>,
+    pub fields: TextMap<'a>,
     /// Answers by the question's title, the latest of each.
     #[serde(default, borrow)]
-    pub custom_questions: BTreeMap<Text<'a>, Text<'a>>,
+    pub custom_questions: TextMap<'a>,
     /// Absent only for a person who has nothing left.
     #[serde(default, borrow)]
     pub last: Option<LastOccurrence<'a>>,

@@ -1,11 +1,9 @@
 //! `zoom.events`: the canonical log.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
-use crate::Text;
 use crate::avro::{record, symbols};
+use crate::{Text, TextMap};
 
 /// The canonical log of what happened in Zoom: typed, de-duplicated, without tokens, passcodes and network addresses. Topic zoom.events.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
@@ -117,10 +115,10 @@ pub struct Registrant<'a> {
     pub tracking_source: Option<Text<'a>>,
     /// Other fields of the form by Zoom's names (phone, org, job_title, country, city, zip, state, industry, comments, …), empty ones left out; the street address is not kept.
     #[serde(default, borrow)]
-    pub fields: BTreeMap<Text<'a>, Text<'a>>,
+    pub fields: TextMap<'a>,
     /// Answers by the question's title.
     #[serde(default, borrow)]
-    pub custom_questions: BTreeMap<Text<'a>, Text<'a>>,
+    pub custom_questions: TextMap<'a>,
 }
 
 /// A person's seat in a session.

@@ -189,11 +189,17 @@ fn workers_batches_and_crashes_do_not_show_on_kafka() {
         unit_records: 40,
         ..SMALL
     };
+    let of = |partitions, cut| Cut { partitions, ..cut };
     let runs = [
         (small, 1, None),
         (small, 2, None),
+        (small, 4, None),
         (LARGE, 1, None),
         (LARGE, 4, None),
+        (of(1, small), 1, None),
+        (of(1, LARGE), 1, Some(BETWEEN)),
+        (of(2, small), 1, Some(BEFORE)),
+        (of(2, LARGE), 2, None),
         (small, 1, Some(BETWEEN)),
         (LARGE, 1, Some(BEFORE)),
     ];
@@ -211,8 +217,8 @@ fn workers_batches_and_crashes_do_not_show_on_kafka() {
         );
         assert_same(
             &format!(
-                "Kafka, {workers} workers, {crash:?}, batches of {}",
-                cut.batch_records
+                "Kafka, {} tasks, {workers} workers, {crash:?}, batches of {}",
+                cut.partitions, cut.batch_records
             ),
             &wanted,
             &got,

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rollcall_eventlog::{EventLog, TopicPartition};
-use rollcall_schemas::record::AttendanceRow;
-use rollcall_schemas::wire::ATTENDANCE_ROW;
+use rollcall_sandbox::truth::Attendance;
+use rollcall_schemas::record::{AttendanceRow, Contact};
+use rollcall_schemas::wire::{ATTENDANCE_ROW, CONTACT};
 
 use crate::story::Story;
 
@@ -114,7 +115,38 @@ pub(crate) fn differences(wanted: &LastValues, got: &LastValues) -> Vec<String> 
     found
 }
 
-/// In what the rows are not the truth, in words.
+/// What a contact adds up.
+#[derive(Debug, Default, Eq, PartialEq)]
+struct Totals {
+    attended: i32,
+    no_shows: i32,
+    seconds: i64,
+}
+
+impl Totals {
+    fn of_contact(contact: &Contact<'_>) -> Self {
+        Self {
+            attended: contact.webinars_attended + contact.meetings_attended,
+            no_shows: contact.no_shows,
+            seconds: contact.total_seconds,
+        }
+    }
+
+    /// What the true rows of a person come to.
+    fn of_rows(story: &Story, email: &str) -> Self {
+        let mut totals = Self::default();
+        for ((of, _), row) in &story.truth.attendance {
+            if of == email {
+                totals.attended += i32::from(row.status == Attendance::Attended);
+                totals.no_shows += i32::from(row.status == Attendance::NoShow);
+                totals.seconds += row.seconds;
+            }
+        }
+        totals
+    }
+}
+
+/// In what rows, contacts and activities are not the truth, in words.
 pub(crate) fn untruths(story: &Story, values: &LastValues) -> Vec<String> {
     let mut rows = BTreeMap::new();
     for value in values["engagement.attendance"].values() {
@@ -144,13 +176,28 @@ pub(crate) fn untruths(story: &Story, values: &LastValues) -> Vec<String> {
         rows.keys()
             .map(|key| format!("{key:?}: there is a row and should not be")),
     );
-    let contacts: Vec<_> = values["engagement.contacts"]
-        .keys()
-        .map(|key| String::from_utf8_lossy(key).into_owned())
+    let contacts: BTreeMap<String, Totals> = values["engagement.contacts"]
+        .values()
+        .map(|value| {
+            let contact: Contact<'_> = CONTACT.decode(value).expect("a contact");
+            (contact.email.to_string(), Totals::of_contact(&contact))
+        })
         .collect();
-    if !contacts.iter().eq(story.truth.contacts.keys()) {
-        found.push(format!("contacts are {contacts:?}"));
+    for email in story.truth.contacts.keys() {
+        let wanted = Totals::of_rows(story, email);
+        let got = contacts.get(email);
+        if got != Some(&wanted) {
+            found.push(format!(
+                "the contact {email} says {got:?}, and {wanted:?} is true"
+            ));
+        }
     }
+    found.extend(
+        contacts
+            .keys()
+            .filter(|email| !story.truth.contacts.contains_key(*email))
+            .map(|email| format!("{email} is a contact and should not be")),
+    );
     let activities: std::collections::BTreeSet<_> = values["engagement.activities"]
         .keys()
         .map(|key| String::from_utf8_lossy(key).into_owned())

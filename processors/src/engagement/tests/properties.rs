@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
-use rollcall_schemas::Text;
+use rollcall_schemas::{Text, TextMap};
 
 use super::super::activity::activity;
 use super::line::{Line, Record};
@@ -17,10 +17,10 @@ fn text(words: &'static [&'static str]) -> impl Strategy<Value = Option<Text<'st
     prop::option::of(prop::sample::select(words).prop_map(Text::from))
 }
 
-fn map() -> impl Strategy<Value = BTreeMap<Text<'static>, Text<'static>>> {
+fn map() -> impl Strategy<Value = TextMap<'static>> {
     let word = prop::sample::select(&["org", "phone", "Diet?"][..]).prop_map(Text::from);
     let value = prop::sample::select(&["1", "2"][..]).prop_map(Text::from);
-    prop::collection::btree_map(word, value, 0..3)
+    prop::collection::vec((word, value), 0..3).prop_map(TextMap::from_iter)
 }
 
 fn status() -> impl Strategy<Value = AttendanceStatus> {

@@ -161,9 +161,12 @@ fn contact(email: &str, version: i64, rows: &[AttendanceRow<'static>]) -> Option
         contact.first_name = row.first_name.clone().or(contact.first_name);
         contact.last_name = row.last_name.clone().or(contact.last_name);
         contact.fields = row.fields.clone();
-        contact
-            .custom_questions
-            .extend(row.custom_questions.clone());
+        let earlier = std::mem::take(&mut contact.custom_questions);
+        contact.custom_questions = earlier
+            .iter()
+            .chain(row.custom_questions.iter())
+            .map(|(title, answer)| (title.clone(), answer.clone()))
+            .collect();
     }
 
     let shares: Vec<i32> = ended

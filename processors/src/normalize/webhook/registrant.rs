@@ -1,9 +1,7 @@
 //! A registration form.
 
-use std::collections::BTreeMap;
-
 use rollcall_runtime::Rejection;
-use rollcall_schemas::Text;
+use rollcall_schemas::TextMap;
 use rollcall_schemas::record::{EventKind, Registrant};
 
 use super::required;
@@ -39,7 +37,7 @@ pub(super) fn from_form<'a>(
 }
 
 /// The other fields of the form, by Zoom's names. The street address is not among them.
-fn fields<'a>(form: &mut Form<'a>) -> BTreeMap<Text<'a>, Text<'a>> {
+fn fields<'a>(form: &mut Form<'a>) -> TextMap<'a> {
     let fields = [
         ("city", &mut form.city),
         ("comments", &mut form.comments),
@@ -63,7 +61,7 @@ fn fields<'a>(form: &mut Form<'a>) -> BTreeMap<Text<'a>, Text<'a>> {
         .collect()
 }
 
-fn answers<'a>(form: &mut Form<'a>) -> BTreeMap<Text<'a>, Text<'a>> {
+fn answers<'a>(form: &mut Form<'a>) -> TextMap<'a> {
     let answers = form.custom_questions.0.drain(..);
     answers
         .filter_map(|answer| Some((answer.title.0?, answer.value.0?)))
