@@ -233,8 +233,8 @@ impl Field {
                 .map(|at| Value::Day(at, contact.last_attended_time_zone.as_deref())),
             Self::RecordingUrl => text(contact.recording_url.as_ref()),
             Self::Score => Some(Value::Whole(contact.score.into())),
-            Self::Registrant(name) => text(contact.fields.get(&**name)),
-            Self::CustomQuestion(title) => text(contact.custom_questions.get(&**title)),
+            Self::Registrant(name) => text(contact.fields.get(name)),
+            Self::CustomQuestion(title) => text(contact.custom_questions.get(title)),
         }
     }
 }
