@@ -149,6 +149,15 @@ impl Installation {
         Ok(installation)
     }
 
+    /// Takes its folder away, of which several would fill a disk.
+    ///
+    /// # Errors
+    ///
+    /// Where that is refused.
+    pub fn remove(self) -> Result<()> {
+        Ok(std::fs::remove_dir_all(&self.folder)?)
+    }
+
     fn configuration(&self) -> PathBuf {
         self.folder.join("rollcall.yaml")
     }

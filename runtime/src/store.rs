@@ -392,6 +392,9 @@ fn options(memory: &StateMemory) -> Options {
         DBCompressionType::Lz4,
     ]);
     options.set_level_compaction_dynamic_level_bytes(true);
+    // With RocksDB's 256 MB a store of less is one level, and what level 0 has gathered is merged into
+    // all of it: the cost of a record would grow with how many people there are.
+    options.set_max_bytes_for_level_base(32 << 20);
     options.set_max_background_jobs(2);
     options.set_bytes_per_sync(1 << 20);
     // A torn end was not committed to the store; what comes before it was.
