@@ -1,23 +1,27 @@
 //! Rollcall as it ships: configured, started, watched, stopped, and its outputs verified.
 
+mod pen;
+mod process;
+
 use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use rollcall_eventlog::embedded::{EmbeddedConfig, EmbeddedLog};
 use rollcall_eventlog::kafka::{KafkaConfig, KafkaLog};
-use rollcall_eventlog::{AppendFuture, Appender, EventLog, LogError, TopicPartition};
-use rollcall_runtime::{Route, TopicSettings};
+use rollcall_eventlog::{EventLog, TopicPartition};
+use rollcall_runtime::TopicSettings;
 use rollcall_schemas::catalogue::{ENGAGEMENT_ATTENDANCE, ENGAGEMENT_CONTACTS, Topic, ZOOM_RAW};
-use rollcall_schemas::wire::{Encoder, RAW_RECORD};
 use serde::Deserialize;
 
+pub use self::pen::Pen;
+pub use self::process::{Running, Work};
 use crate::answer::{Answer, Found};
 use crate::input::{Webhook, Webhooks};
 use crate::measure::{bytes_written, cpu_seconds, peak_memory_mib};
@@ -27,15 +31,11 @@ use crate::peer::{Load, bench_folder, tree};
 pub const PARTITIONS: u32 = 4;
 /// The secret token that the configuration names.
 pub const SECRET: &str = "secret-token";
-/// Appends that may wait for the log at once while a load is written to it.
-const UNDER_WAY: usize = 20_000;
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// Both stages are to have nothing left for this many looks.
 const LOOKS_AT_REST: u32 = 8;
 /// Stores that take next to no CPU for this long have compacted.
 const QUIET_FOR: Duration = Duration::from_secs(3);
-/// How long a benchmark waits for what should take seconds.
-const PATIENCE: Duration = Duration::from_secs(1800);
 
 /// Which log Rollcall runs on.
 #[derive(Clone, Debug)]
@@ -51,28 +51,11 @@ pub struct Installation {
     folder: PathBuf,
     engine: Engine,
     topics: TopicSettings,
+    /// What is started: [`binary`] unless set otherwise.
+    pub binary: PathBuf,
     /// Where it takes in webhooks.
     pub http: SocketAddr,
     admin: SocketAddr,
-}
-
-/// Rollcall's process; killed when dropped.
-pub struct Running {
-    child: Child,
-    started: Instant,
-}
-
-/// What a run took.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Work {
-    /// From the start of the process to the last commit.
-    pub wall_s: f64,
-    /// CPU of the process until then.
-    pub cpu_s: f64,
-    /// Bytes given to the disk until then.
-    pub written: u64,
-    /// The most memory that the process ever held.
-    pub peak_memory_mib: u64,
 }
 
 /// How a stage fares, as the admin address says it.
@@ -139,6 +122,7 @@ impl Installation {
             folder,
             engine,
             topics,
+            binary: binary(),
             http: free_address()?,
             admin: free_address()?,
         };
@@ -272,13 +256,7 @@ impl Installation {
     ///
     /// Where the log cannot be written.
     pub fn pen(&self, log: &dyn EventLog) -> Result<Pen> {
-        Ok(Pen {
-            appender: log.appender()?,
-            raw: self.topics.route(&ZOOM_RAW),
-            encoder: RAW_RECORD.encoder(),
-            value: Vec::new(),
-            under_way: Vec::with_capacity(UNDER_WAY),
-        })
+        Pen::new(log, self.topics.route(&ZOOM_RAW))
     }
 
     /// Starts the roles named.
@@ -287,27 +265,19 @@ impl Installation {
     ///
     /// Where there is no binary.
     pub fn start(&self, roles: &str) -> Result<Running> {
-        let binary = binary();
         let errors = File::options()
             .create(true)
             .append(true)
             .open(self.folder.join("stderr.log"))?;
-        let started = Instant::now();
-        let child = Command::new(&binary)
+        let mut command = Command::new(&self.binary);
+        command
             .args(["run", "-c"])
             .arg(self.configuration())
             .args(["--roles", roles])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(errors)
-            .spawn()
-            .with_context(|| {
-                format!(
-                    "{} does not start: cargo build --release --bin rollcall",
-                    binary.display()
-                )
-            })?;
-        Ok(Running { child, started })
+            .stderr(errors);
+        Running::start(command)
     }
 
     /// How the stages fare; none where the admin address does not answer yet.
@@ -462,155 +432,4 @@ impl Installation {
         Answer::read(expected)?.check(&found)?;
         Ok((rows, contacts))
     }
-}
-
-impl Running {
-    /// Its process.
-    #[must_use]
-    pub fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
-    /// Since it was started.
-    #[must_use]
-    pub fn elapsed(&self) -> Duration {
-        self.started.elapsed()
-    }
-
-    /// Fails where it has ended by itself, or has run for too long.
-    ///
-    /// # Errors
-    ///
-    /// In those cases.
-    pub fn check(&mut self) -> Result<()> {
-        if let Some(status) = self.child.try_wait()? {
-            bail!("rollcall ended with {status}: see stderr.log in its folder");
-        }
-        if self.elapsed() > PATIENCE {
-            bail!("rollcall has not come to an end within {PATIENCE:?}");
-        }
-        Ok(())
-    }
-
-    /// Ends it in order.
-    ///
-    /// # Errors
-    ///
-    /// Where it does not end well.
-    pub fn stop(mut self) -> Result<()> {
-        let status = Command::new("kill").arg(self.pid().to_string()).status()?;
-        if !status.success() {
-            bail!("kill ended with {status}");
-        }
-        let status = self.child.wait()?;
-        if !status.success() {
-            bail!("rollcall ended with {status}");
-        }
-        Ok(())
-    }
-
-    /// `kill -9`.
-    ///
-    /// # Errors
-    ///
-    /// Where it is gone already.
-    pub fn kill(mut self) -> Result<()> {
-        self.child.kill()?;
-        self.child.wait()?;
-        Ok(())
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// Writes webhooks to `zoom.raw`.
-pub struct Pen {
-    appender: Arc<dyn Appender>,
-    raw: Route,
-    encoder: Encoder,
-    value: Vec<u8>,
-    under_way: Vec<AppendFuture>,
-}
-
-impl Pen {
-    /// Appends a webhook. It is durable once [`Pen::wait`] has returned.
-    ///
-    /// # Errors
-    ///
-    /// Where the log fails.
-    pub fn webhook(&mut self, webhook: &Webhook) -> Result<()> {
-        let mut value = std::mem::take(&mut self.value);
-        value.clear();
-        webhook.encode_into(&mut self.encoder, &mut value);
-        let partition = self.raw.partition(self.raw.partition_for(&webhook.key));
-        let appended = self.append(&partition, &webhook.key, &value);
-        self.value = value;
-        appended
-    }
-
-    /// Appends ticks to every partition.
-    fn ticks(&mut self, ticks: &[Vec<u8>]) -> Result<()> {
-        for tick in ticks {
-            for partition in self.raw.all() {
-                self.append(&partition, b"tick", tick)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn append(&mut self, partition: &TopicPartition, key: &[u8], value: &[u8]) -> Result<()> {
-        if self.under_way.len() == UNDER_WAY {
-            self.wait()?;
-        }
-        self.under_way
-            .push(append(&*self.appender, partition, key, value)?);
-        Ok(())
-    }
-
-    /// Waits until all that was appended is durable.
-    ///
-    /// # Errors
-    ///
-    /// Where it is not.
-    pub fn wait(&mut self) -> Result<()> {
-        wait_for(self.under_way.drain(..))
-    }
-}
-
-/// Appends a record, as soon as the log has room for it.
-fn append(
-    appender: &dyn Appender,
-    partition: &TopicPartition,
-    key: &[u8],
-    value: &[u8],
-) -> Result<AppendFuture> {
-    // The future of a refused append is ready at once; one that was taken is not polled here.
-    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-    loop {
-        let mut future = appender.append(partition, Some(key), value);
-        match future.as_mut().poll(&mut context) {
-            std::task::Poll::Ready(Err(LogError::Busy { .. })) => {
-                std::thread::sleep(Duration::from_millis(1))
-            }
-            std::task::Poll::Ready(result) => return Ok(Box::pin(std::future::ready(result))),
-            std::task::Poll::Pending => return Ok(future),
-        }
-    }
-}
-
-fn wait_for(futures: impl Iterator<Item = AppendFuture>) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(async {
-        for future in futures {
-            future.await?;
-        }
-        Ok(())
-    })
 }

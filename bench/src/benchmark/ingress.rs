@@ -21,7 +21,7 @@ use rollcall_bench::http_load::{self, Pace};
 use rollcall_bench::line::{Engine, Installation, PARTITIONS, Running, SECRET, free_address};
 use rollcall_bench::measure::{cpu_seconds, peak_memory_mib};
 use rollcall_bench::peer::{self, bench_folder, tree};
-use rollcall_bench::report::{Goal, Report};
+use rollcall_bench::report::{Goal, Medians, Report};
 use rollcall_bench::setting::{runs, setting};
 use rollcall_bench::webhook::{REGISTRATION, request};
 use rollcall_eventlog::kafka::{KafkaConfig, KafkaLog};
@@ -50,7 +50,7 @@ struct Run {
 
 /// A server under load.
 enum Server {
-    Rollcall(Running, Installation),
+    Rollcall(Running, Box<Installation>),
     Other(Other),
 }
 
@@ -80,20 +80,7 @@ pub(crate) fn run() -> Result<()> {
         "SECONDS={seconds}: one signature serves a run, and is refused after five minutes"
     );
     let mut report = Report::new("ingress");
-    let only = setting("ONLY", CONTENDERS.join(","))?;
-    let mut contenders = Vec::new();
-    for name in only.split(',') {
-        let contender = CONTENDERS.into_iter().find(|contender| *contender == name);
-        let contender =
-            contender.with_context(|| format!("ONLY={only}: {name} is none of {CONTENDERS:?}"))?;
-        match build(contender) {
-            Ok(()) => contenders.push(contender),
-            Err(error) => {
-                println!("{name} is left out: {error:#}");
-                report.note(&format!("{name} is left out"), format!("{error:#}"));
-            }
-        }
-    }
+    let contenders = contenders(&mut report)?;
     let broker = Broker::fresh()?;
     report.note("request", format!("a signed registration of {} bytes, kept-alive loopback connections, one body, so one partition", REGISTRATION.len()));
     report.note(
@@ -109,20 +96,48 @@ pub(crate) fn run() -> Result<()> {
         "load generator (one thread), server and broker share the machine",
     );
     let length = Duration::from_secs(seconds);
+    let medians = as_fast_as_answered(&mut report, &contenders, &broker, runs, length)?;
+    at_5000_a_second(&mut report, &contenders, &broker, runs, length)?;
+    goals(&mut report, &medians)?;
+    report.finish()?;
+    Ok(())
+}
+
+/// Those that `ONLY` names and that can be built here.
+fn contenders(report: &mut Report) -> Result<Vec<&'static str>> {
+    let only = setting("ONLY", CONTENDERS.join(","))?;
+    let mut contenders = Vec::new();
+    for name in only.split(',') {
+        let contender = CONTENDERS.into_iter().find(|contender| *contender == name);
+        let contender =
+            contender.with_context(|| format!("ONLY={only}: {name} is none of {CONTENDERS:?}"))?;
+        match build(contender) {
+            Ok(()) => contenders.push(contender),
+            Err(error) => {
+                println!("{name} is left out: {error:#}");
+                report.note(&format!("{name} is left out"), format!("{error:#}"));
+            }
+        }
+    }
+    Ok(contenders)
+}
+
+/// Loads all of them, in turns, with ever as many requests under way as there are connections.
+fn as_fast_as_answered(
+    report: &mut Report,
+    contenders: &[&'static str],
+    broker: &Broker,
+    runs: usize,
+    length: Duration,
+) -> Result<HashMap<String, Medians>> {
     let mut medians = HashMap::new();
     for connections in CONNECTIONS {
         let mut by_contender: Vec<Vec<Run>> = contenders.iter().map(|_| Vec::new()).collect();
         for number in 1..=runs {
             for (contender, results) in contenders.iter().zip(&mut by_contender) {
                 let name = format!("{contender}{connections}x{number}");
-                let result = measure(
-                    contender,
-                    &name,
-                    &broker,
-                    connections,
-                    Pace::AsFastAsAnswered,
-                    length,
-                )?;
+                let pace = Pace::AsFastAsAnswered;
+                let result = measure(contender, &name, broker, connections, pace, length)?;
                 println!(
                     "{contender}, {connections} connections: {}",
                     serde_json::to_string(&result)?
@@ -136,20 +151,26 @@ pub(crate) fn run() -> Result<()> {
             medians.insert(name, median);
         }
     }
+    Ok(medians)
+}
+
+/// Loads Rollcall, and the echo beside it, with as much as it can well take.
+fn at_5000_a_second(
+    report: &mut Report,
+    contenders: &[&'static str],
+    broker: &Broker,
+    runs: usize,
+    length: Duration,
+) -> Result<()> {
     for contender in contenders
         .iter()
         .filter(|name| ["echo", "embedded", "kafka"].contains(name))
     {
         let mut results = Vec::new();
         for number in 1..=runs {
-            results.push(measure(
-                contender,
-                &format!("{contender}-paced{number}"),
-                &broker,
-                64,
-                Pace::PerSecond(5000.0),
-                length,
-            )?);
+            let name = format!("{contender}-paced{number}");
+            let pace = Pace::PerSecond(5000.0);
+            results.push(measure(contender, &name, broker, 64, pace, length)?);
         }
         let median = report.runs(&format!("{contender}, 5000 a second"), &results)?;
         if *contender != "echo" {
@@ -160,6 +181,11 @@ pub(crate) fn run() -> Result<()> {
             ));
         }
     }
+    Ok(())
+}
+
+/// Holds Rollcall to its goals beside those that were measured.
+fn goals(report: &mut Report, medians: &HashMap<String, Medians>) -> Result<()> {
     for connections in CONNECTIONS {
         let (embedded, echo) = (
             medians.get(&format!("embedded, {connections}")),
@@ -198,7 +224,6 @@ pub(crate) fn run() -> Result<()> {
             express.of("requests_per_cpu_s")?,
         ));
     }
-    report.finish()?;
     Ok(())
 }
 
@@ -256,7 +281,7 @@ fn start(contender: &str, name: &str, broker: &Broker) -> Result<(Server, Socket
             };
             let installation = Installation::fresh(&format!("ingress-{name}"), engine)?;
             let (running, address) = (installation.start("ingress")?, installation.http);
-            (Server::Rollcall(running, installation), address)
+            (Server::Rollcall(running, Box::new(installation)), address)
         }
         _ => {
             let address = free_address()?;

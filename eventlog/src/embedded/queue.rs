@@ -317,13 +317,8 @@ pub(super) struct Completion {
 
 #[derive(Debug)]
 enum Progress {
-    /// Who is to be woken. What was dropped meanwhile left its place empty.
-    Waiting(Vec<Option<Waker>>),
-    Answered {
-        answer: Answer,
-        /// Who is not woken yet: see [`Completion::complete`].
-        asleep: Vec<Option<Waker>>,
-    },
+    Waiting(Vec<Waker>),
+    Answered(Answer),
 }
 
 impl Default for Completion {
@@ -336,27 +331,16 @@ impl Default for Completion {
 }
 
 impl Completion {
-    /// Answers, and wakes one of those that wait: it wakes the others, from a thread of the runtime
-    /// that they are tasks of, where that costs much less than from the writer's.
     fn complete(&self, answer: Answer) {
         let mut state = lock(&self.state);
-        let Progress::Waiting(waiting) = &mut *state else {
+        let Progress::Waiting(wakers) = &mut *state else {
             return;
         };
-        let mut asleep = mem::take(waiting);
-        let first = loop {
-            match asleep.pop() {
-                Some(None) => {}
-                Some(waker) => break waker,
-                None => break None,
-            }
-        };
-        *state = Progress::Answered { answer, asleep };
+        let wakers = mem::take(wakers);
+        *state = Progress::Answered(answer);
         drop(state);
         self.answered.notify_all();
-        if let Some(waker) = first {
-            waker.wake();
-        }
+        wakers.into_iter().for_each(Waker::wake);
     }
 
     /// Blocks until the unit of work is committed or not.
@@ -364,11 +348,8 @@ impl Completion {
         let mut state = lock(&self.state);
         loop {
             match &*state {
-                Progress::Answered { answer: Ok(_), .. } => return Ok(()),
-                Progress::Answered {
-                    answer: Err(refusal),
-                    ..
-                } => {
+                Progress::Answered(Ok(_)) => return Ok(()),
+                Progress::Answered(Err(refusal)) => {
                     return Err(refusal.clone().into_commit_error());
                 }
                 Progress::Waiting(_) => state = wait(&self.answered, state),
@@ -383,8 +364,7 @@ pub(super) struct PendingAppend {
     completion: Arc<Completion>,
     section: usize,
     record: u32,
-    /// Which waker of the completion is this one's. None where it needs none: it was not asked yet, or
-    /// has resolved.
+    /// Which waker of the completion is this one's.
     waker: Option<usize>,
 }
 
@@ -393,47 +373,22 @@ impl Future for PendingAppend {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        let mut state = lock(&this.completion.state);
-        let (result, asleep) = match &mut *state {
-            Progress::Answered { answer, asleep } => {
-                let result = match answer {
-                    Ok(bases) => Ok(bases[this.section] + i64::from(this.record)),
-                    Err(refusal) => Err(refusal.as_log_error()),
-                };
-                (result, mem::take(asleep))
+        match &mut *lock(&this.completion.state) {
+            Progress::Answered(Ok(bases)) => {
+                Poll::Ready(Ok(bases[this.section] + i64::from(this.record)))
             }
-            Progress::Waiting(waiting) => {
+            Progress::Answered(Err(refusal)) => Poll::Ready(Err(refusal.as_log_error())),
+            Progress::Waiting(wakers) => {
                 match this.waker {
-                    Some(index) => waiting[index]
-                        .get_or_insert_with(|| context.waker().clone())
-                        .clone_from(context.waker()),
+                    Some(index) => wakers[index].clone_from(context.waker()),
                     None => {
-                        this.waker = Some(waiting.len());
-                        waiting.push(Some(context.waker().clone()));
+                        this.waker = Some(wakers.len());
+                        wakers.push(context.waker().clone());
                     }
                 }
-                return Poll::Pending;
+                Poll::Pending
             }
-        };
-        drop(state);
-        this.waker = None;
-        asleep.into_iter().flatten().for_each(Waker::wake);
-        Poll::Ready(result)
-    }
-}
-
-impl Drop for PendingAppend {
-    /// It may be the one that was woken to wake the others.
-    fn drop(&mut self) {
-        let Some(index) = self.waker else { return };
-        let asleep = match &mut *lock(&self.completion.state) {
-            Progress::Waiting(waiting) => {
-                waiting[index] = None;
-                return;
-            }
-            Progress::Answered { asleep, .. } => mem::take(asleep),
-        };
-        asleep.into_iter().flatten().for_each(Waker::wake);
+        }
     }
 }
 
@@ -457,52 +412,56 @@ mod tests {
         }
     }
 
-    fn pending(completion: &Arc<Completion>, record: u32) -> PendingAppend {
-        PendingAppend {
-            completion: Arc::clone(completion),
-            section: 0,
-            record,
-            waker: None,
-        }
-    }
-
-    fn poll(append: &mut PendingAppend, alarm: &Arc<Alarm>) -> Poll<i64> {
-        let waker = Waker::from(Arc::clone(alarm));
+    fn poll(append: &mut PendingAppend, waker: &Waker) -> Poll<i64> {
         std::pin::pin!(append)
-            .poll(&mut Context::from_waker(&waker))
+            .poll(&mut Context::from_waker(waker))
             .map(Result::unwrap)
     }
 
+    /// What becomes of an append before the answer.
+    #[derive(Clone, Copy, Debug)]
+    enum Fate {
+        Awaited,
+        /// Asked once, and kept: as where many are begun before the first is awaited.
+        Kept,
+        Dropped,
+    }
+
     proptest! {
-        /// Whoever waits is woken, whoever else gives up, before the answer or after it.
+        /// Whoever waits is woken, whatever becomes of the others of his run.
         #[test]
-        fn nobody_sleeps_on(
-            before in prop::collection::vec(any::<bool>(), 1..12),
-            after in prop::collection::vec(any::<bool>(), 12),
+        fn nobody_depends_on_another_to_be_woken(
+            fates in prop::collection::vec(
+                prop_oneof![Just(Fate::Awaited), Just(Fate::Kept), Just(Fate::Dropped)],
+                1..12,
+            ),
         ) {
             let completion = Arc::new(Completion::default());
-            let mut waiting: Vec<_> = (0..before.len())
-                .map(|record| {
-                    let alarm = Arc::new(Alarm::default());
-                    let mut append = pending(&completion, u32::try_from(record).unwrap());
-                    assert!(poll(&mut append, &alarm).is_pending());
-                    (append, alarm, 100 + i64::try_from(record).unwrap())
-                })
-                .collect();
-            let mut goes_on = before.iter();
-            waiting.retain(|_| *goes_on.next().unwrap());
-            completion.complete(Ok(vec![100]));
-            let mut goes_on = after.iter();
-            waiting.retain(|_| *goes_on.next().unwrap());
-            // As a runtime does: asks those that were woken, until nobody is.
-            while let Some(woken) = waiting
-                .iter()
-                .position(|(_, alarm, _)| alarm.0.load(Ordering::Relaxed) > 0)
-            {
-                let (mut append, alarm, offset) = waiting.swap_remove(woken);
-                prop_assert_eq!(poll(&mut append, &alarm), Poll::Ready(offset));
+            let mut kept = Vec::new();
+            for (record, fate) in fates.into_iter().enumerate() {
+                let mut append = PendingAppend {
+                    completion: Arc::clone(&completion),
+                    section: 0,
+                    record: u32::try_from(record).unwrap(),
+                    waker: None,
+                };
+                prop_assert!(poll(&mut append, Waker::noop()).is_pending());
+                let alarm = Arc::new(Alarm::default());
+                if matches!(fate, Fate::Awaited) {
+                    prop_assert!(poll(&mut append, &Waker::from(Arc::clone(&alarm))).is_pending());
+                }
+                if !matches!(fate, Fate::Dropped) {
+                    kept.push((append, alarm, fate));
+                }
             }
-            prop_assert!(waiting.is_empty(), "{} sleep on", waiting.len());
+            completion.complete(Ok(vec![100]));
+            for (mut append, alarm, fate) in kept {
+                if matches!(fate, Fate::Awaited) {
+                    prop_assert_eq!(alarm.0.load(Ordering::Relaxed), 1);
+                }
+                let offset = 100 + i64::from(append.record);
+                prop_assert_eq!(poll(&mut append, Waker::noop()), Poll::Ready(offset));
+            }
         }
     }
 }
