@@ -1,5 +1,6 @@
 //! What the benchmarks configure, start and read back is what Rollcall takes: on the embedded log, and
 //! on the Apache Kafka that `KAFKA_BROKERS` names.
+#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
