@@ -28,6 +28,9 @@ const STAMP_KEY: &[u8] = b"";
 /// What RocksDB says of a folder that this process or another one has open; it has no kind for it.
 const LOCKED: [&str; 2] = ["lock hold by current process", "While lock file"];
 const COLUMN_FAMILY: &str = "default";
+/// What a batch of RocksDB holds of a write beside its key and value: a tag and two lengths. Its header
+/// is not longer.
+const WRITE_OVERHEAD: usize = 12;
 
 /// Memory that all stores of a process share: blocks read, their indices and filters, and writes
 /// that are not on disk yet.
@@ -313,15 +316,20 @@ impl Store {
         records: u64,
     ) -> Result<(), StateError> {
         crash_point!(BEFORE_STORE);
-        let mut batch = WriteBatch::default();
         // In order: the memory table is a sorted list.
-        for (key, value) in overlay.committed() {
+        let writes = overlay.committed();
+        let stamp = stamp.encode();
+        // At once: a batch that grows is copied again and again.
+        let mut batch = WriteBatch::with_capacity_bytes(
+            overlay.committed_bytes() + (writes.len() + 2) * WRITE_OVERHEAD + stamp.len(),
+        );
+        for (key, value) in writes {
             match value {
                 Some(value) => batch.put(key, value),
                 None => batch.delete(key),
             }
         }
-        batch.put(STAMP_KEY, stamp.encode());
+        batch.put(STAMP_KEY, stamp);
         self.db.write(batch).map_err(|source| self.error(source))?;
         crash_point!(AFTER_STORE);
         overlay.stored();
