@@ -8,9 +8,9 @@
 
 mod boot;
 mod claim;
+mod stamp;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rocksdb::{
@@ -19,11 +19,10 @@ use rocksdb::{
 };
 
 use self::claim::Claim;
+pub(crate) use self::stamp::{Position, Stamp};
 use crate::StateError;
 use crate::overlay::Overlay;
 
-/// The layout of stores. One with another is rebuilt.
-const FORMAT: u32 = 1;
 const STAMP_KEY: &[u8] = b"";
 /// What RocksDB says of a folder that this process or another one has open; it has no kind for it.
 const LOCKED: [&str; 2] = ["lock hold by current process", "While lock file"];
@@ -122,68 +121,6 @@ impl Default for WriteBackPolicy {
             bytes: 8 << 20,
             age: Duration::from_secs(1),
         }
-    }
-}
-
-/// How far a store is.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Position {
-    /// All of the input below this offset is in it, and nothing else.
-    Input(i64),
-    /// It is being rebuilt from an output: all of that below this offset is in it, and nothing else.
-    Rebuilding(i64),
-}
-
-/// What a store says of itself.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct Stamp {
-    /// [`crate::Stage::state_version`] of the stage that wrote it.
-    pub(crate) state_version: u32,
-    /// How far it is.
-    pub(crate) position: Position,
-    /// When that was written, in milliseconds since 1970.
-    pub(crate) committed_at_ms: i64,
-    /// The group and topics that positions are of: a store of another installation is not ours.
-    pub(crate) source: Arc<str>,
-}
-
-impl Stamp {
-    fn encode(&self) -> Vec<u8> {
-        let (phase, offset) = match self.position {
-            Position::Input(offset) => (0, offset),
-            Position::Rebuilding(offset) => (1, offset),
-        };
-        let mut bytes = Vec::with_capacity(25 + self.source.len());
-        bytes.extend_from_slice(&FORMAT.to_le_bytes());
-        bytes.extend_from_slice(&self.state_version.to_le_bytes());
-        bytes.push(phase);
-        bytes.extend_from_slice(&offset.to_le_bytes());
-        bytes.extend_from_slice(&self.committed_at_ms.to_le_bytes());
-        bytes.extend_from_slice(self.source.as_bytes());
-        bytes
-    }
-
-    /// None where the stamp is of another format.
-    fn decode(bytes: &[u8]) -> Option<Self> {
-        let (format, bytes) = bytes.split_first_chunk()?;
-        if u32::from_le_bytes(*format) != FORMAT {
-            return None;
-        }
-        let (state_version, bytes) = bytes.split_first_chunk()?;
-        let (phase, bytes) = bytes.split_first()?;
-        let (offset, bytes) = bytes.split_first_chunk()?;
-        let (committed_at_ms, source) = bytes.split_first_chunk()?;
-        let offset = i64::from_le_bytes(*offset);
-        Some(Self {
-            state_version: u32::from_le_bytes(*state_version),
-            position: match phase {
-                0 => Position::Input(offset),
-                1 => Position::Rebuilding(offset),
-                _ => return None,
-            },
-            committed_at_ms: i64::from_le_bytes(*committed_at_ms),
-            source: std::str::from_utf8(source).ok()?.into(),
-        })
     }
 }
 
@@ -424,114 +361,4 @@ fn successor(prefix: &[u8]) -> Option<Vec<u8>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{FlushPolicy, OpenError, Position, Stamp, StateMemory, Store, successor};
-    use crate::overlay::Overlay;
-
-    #[test]
-    fn a_stamp_comes_back_as_it_was_written() {
-        for position in [Position::Input(i64::MAX), Position::Rebuilding(0)] {
-            let stamp = Stamp {
-                state_version: 3,
-                position,
-                committed_at_ms: 1_772_409_600_000,
-                source: "g a b".into(),
-            };
-            let bytes = stamp.encode();
-            assert_eq!(Stamp::decode(&bytes), Some(stamp));
-            let mut other = bytes.clone();
-            other[0] ^= 0x40;
-            assert_eq!(
-                Stamp::decode(&other),
-                None,
-                "another format is none that we read"
-            );
-            assert_eq!(Stamp::decode(&bytes[..12]), None);
-        }
-    }
-
-    /// The position of a store that was opened again in `folder`.
-    fn reopened(folder: &std::path::Path) -> Option<Position> {
-        let memory = StateMemory::new(8 << 20);
-        let store = Store::open(folder, &memory, FlushPolicy::default()).unwrap();
-        store.stamp().unwrap().map(|stamp| stamp.position)
-    }
-
-    /// What is left of a store that was flushed at 1 and is at 3 when its process is killed.
-    #[test]
-    fn a_killed_process_leaves_all_and_a_stopped_machine_what_was_flushed() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("0");
-        let at = |position| Stamp {
-            state_version: 1,
-            position: Position::Input(position),
-            committed_at_ms: 0,
-            source: "s".into(),
-        };
-        let memory = StateMemory::new(8 << 20);
-        let mut store = Store::open(&path, &memory, FlushPolicy::default()).unwrap();
-        for position in 1..=3 {
-            let mut overlay = Overlay::default();
-            overlay.set(b"key", Some(position.to_string().into_bytes()));
-            overlay.commit();
-            store.commit(&mut overlay, &at(position), 1).unwrap();
-            if position == 1 {
-                store.flush(true).unwrap();
-            }
-        }
-        let copy = |name: &str, leave_out: Option<&str>, cut: u64| {
-            let copy = folder.path().join(name);
-            std::fs::create_dir(&copy).unwrap();
-            for entry in std::fs::read_dir(&path).unwrap() {
-                let file = entry.unwrap().path();
-                let name = file.file_name().unwrap().to_str().unwrap();
-                if leave_out == Some(name) {
-                    continue;
-                }
-                let copied = copy.join(name);
-                let bytes = std::fs::copy(&file, &copied).unwrap();
-                if name.ends_with(".log") && bytes > 0 {
-                    let file = std::fs::File::options().write(true).open(copied).unwrap();
-                    file.set_len(bytes - cut).unwrap();
-                }
-            }
-            copy
-        };
-        assert_eq!(reopened(&copy("killed", None, 0)), Some(Position::Input(3)));
-        assert_eq!(reopened(&copy("torn", None, 1)), Some(Position::Input(2)));
-        let stopped = copy("stopped", Some("BOOT"), 0);
-        assert_eq!(reopened(&stopped), Some(Position::Input(1)));
-        assert_eq!(reopened(&stopped), Some(Position::Input(1)));
-    }
-
-    #[test]
-    fn the_end_of_a_prefix() {
-        assert_eq!(successor(b"ab").as_deref(), Some(&b"ac"[..]));
-        assert_eq!(successor(b"a\xff\xff").as_deref(), Some(&b"b"[..]));
-        assert_eq!(successor(b"\xff"), None);
-        assert_eq!(successor(b""), None);
-    }
-
-    #[test]
-    fn a_store_in_use_is_told_from_a_damaged_one() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("0");
-        let memory = StateMemory::new(8 << 20);
-        let open = || Store::open(&path, &memory, FlushPolicy::default());
-        std::thread::scope(|scope| {
-            for _ in 0..4 {
-                scope.spawn(|| {
-                    for _ in 0..25 {
-                        assert!(matches!(open(), Ok(_) | Err(OpenError::InUse(_))));
-                    }
-                });
-            }
-        });
-        let mut first = open().unwrap();
-        assert!(matches!(open(), Err(OpenError::InUse(_))));
-        first.flush(true).unwrap();
-        drop(first);
-        std::fs::write(path.join("CURRENT"), "no manifest\n").unwrap();
-        assert!(matches!(open(), Err(OpenError::Damaged(_))));
-    }
-}
+mod tests;
