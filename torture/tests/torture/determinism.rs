@@ -10,7 +10,8 @@ use rollcall_eventlog::kafka::{KafkaConfig, KafkaLog};
 use rollcall_processors::attendance::Attendance;
 use rollcall_processors::engagement::Engagement;
 use rollcall_runtime::{
-    FlushPolicy, Shutdown, Stage, StageStatus, StateMemory, StateSettings, Worker, WorkerConfig,
+    FlushPolicy, RuntimeError, Shutdown, Stage, StageStatus, StateMemory, StateSettings, Worker,
+    WorkerConfig,
 };
 
 use crate::life::{Cut, Place, StandingClock, copy_stores, open, take_in_all};
@@ -42,7 +43,7 @@ const LARGE: Cut = Cut {
 };
 
 /// Runs both stages over input that is all there, with some workers of each, on threads of their
-/// own. Where `crash`, each stage's only worker dies once and is started again.
+/// own. Where `crash`, each stage's process dies once, with all its workers, and is started again.
 fn play(
     log: &Arc<dyn EventLog>,
     prefix: &str,
@@ -87,13 +88,24 @@ fn play(
             };
             Worker::run(Arc::new(stepped), Arc::clone(&stage), config, &shutdown)
         };
+        let run_all = |points: Option<&Arc<CrashPoints>>| {
+            std::thread::scope(|scope| {
+                let running: Vec<_> = (0..workers)
+                    .map(|number| {
+                        scope.spawn(move || {
+                            let _installed = points.map(CrashPoints::install);
+                            work(number)
+                        })
+                    })
+                    .collect();
+                let ends = running.into_iter().map(|it| it.join().expect("no panic"));
+                ends.collect::<Result<Vec<()>, RuntimeError>>()
+            })
+        };
         if crash.is_some() {
-            assert_eq!(workers, 1, "a crash ends all that runs");
             let (state, copy) = (place.state(), place.state_at_death());
             let points = CrashPoints::new(crash, move || copy_stores(&state, &copy));
-            let installed = points.install();
-            work(0).expect_err("it dies");
-            drop(installed);
+            run_all(Some(&points)).expect_err("it dies");
             assert!(
                 points.is_dead(),
                 "{crash:?} was not reached by {}",
@@ -102,14 +114,7 @@ fn play(
             fs::remove_dir_all(place.state()).expect("there are stores");
             fs::rename(place.state_at_death(), place.state()).expect("there is a copy");
         }
-        std::thread::scope(|scope| {
-            let running: Vec<_> = (0..workers)
-                .map(|number| scope.spawn(move || work(number)))
-                .collect();
-            for worker in running {
-                worker.join().expect("no panic").expect("it works");
-            }
-        });
+        run_all(None).expect("it works");
     }
     last_values(log.as_ref(), prefix)
 }
@@ -164,14 +169,17 @@ fn workers_batches_and_crashes_do_not_show_on_the_embedded_log() {
                 &wanted,
                 &got,
             );
-        }
-        for crash in [BETWEEN, BEFORE] {
-            let got = on_the_embedded_log(&cut, 1, Some(crash));
-            assert_same(
-                &format!("{crash:?}, batches of {}", cut.batch_records),
-                &wanted,
-                &got,
-            );
+            for crash in [BETWEEN, BEFORE] {
+                let got = on_the_embedded_log(&cut, workers, Some(crash));
+                assert_same(
+                    &format!(
+                        "{workers} workers, {crash:?}, batches of {}",
+                        cut.batch_records
+                    ),
+                    &wanted,
+                    &got,
+                );
+            }
         }
     }
 }
@@ -201,7 +209,8 @@ fn workers_batches_and_crashes_do_not_show_on_kafka() {
         (of(2, small), 1, Some(BEFORE)),
         (of(2, LARGE), 2, None),
         (small, 1, Some(BETWEEN)),
-        (LARGE, 1, Some(BEFORE)),
+        (small, 4, Some(BETWEEN)),
+        (LARGE, 2, Some(BEFORE)),
     ];
     for (number, (cut, workers, crash)) in runs.into_iter().enumerate() {
         let log: Arc<dyn EventLog> =
