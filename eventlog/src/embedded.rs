@@ -16,6 +16,7 @@ mod assignment;
 mod checkpoint;
 mod chunk;
 mod compaction;
+mod completion;
 mod config;
 mod cursor;
 mod disk;
@@ -298,7 +299,7 @@ impl EmbeddedAppender {
         partition: &TopicPartition,
         key: Option<&[u8]>,
         value: &[u8],
-    ) -> Result<queue::PendingAppend, LogError> {
+    ) -> Result<completion::PendingAppend, LogError> {
         let bytes = key.map_or(0, <[u8]>::len) + value.len();
         if bytes > MAX_RECORD_BYTES {
             let (partition, limit) = (partition.clone(), MAX_RECORD_BYTES);

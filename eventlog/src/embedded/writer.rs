@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::completion::{Owed, Refusal};
 use super::engine::Engine;
 use super::frame::{Frame, FrameBuilder, GroupOffset, Section};
 use super::housekeeping::Bell;
 use super::journal::Journal;
-use super::queue::{AppendRun, Owed, Refusal, Request};
+use super::queue::{AppendRun, Request};
 use super::sync::write;
 use crate::{LogError, metric};
 

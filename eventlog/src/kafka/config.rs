@@ -199,7 +199,6 @@ impl KafkaConfig {
         config
             .set("enable.idempotence", "true")
             .set("acks", "all")
-            .set("linger.ms", "2")
             // A quarter of librdkafka's: buffers of this size are held for each batch under way, here
             // and again by whoever reads it. It costs hardly any compression.
             .set("batch.size", "262144")
@@ -213,6 +212,8 @@ impl KafkaConfig {
         config
             // Its batches are small and their callers wait.
             .set("compression.type", "lz4")
+            // Each waits as long before it is sent: with 2 ms, 64 callers make a third fewer requests.
+            .set("linger.ms", "1")
             .set("delivery.timeout.ms", millis(self.delivery_timeout))
             .set("queue.buffering.max.messages", "50000")
             .set("queue.buffering.max.kbytes", "65536");
@@ -224,6 +225,7 @@ impl KafkaConfig {
         let mut config = self.producer(client_id);
         config
             .set("transactional.id", transactional_id)
+            .set("linger.ms", "2")
             .set("transaction.timeout.ms", millis(self.transaction_timeout))
             // More than a transaction may last would be refused.
             .set("delivery.timeout.ms", millis(self.transaction_timeout))
