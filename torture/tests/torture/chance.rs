@@ -1,10 +1,12 @@
 //! What a seeded run is, from its seed.
 
+use std::fs;
+
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use rollcall_eventlog::crash_points::Trigger;
 
-use crate::life::Cut;
+use crate::life::{Cut, Place};
 
 /// Accounts that are played: each has a run without failure to compare with.
 const STORIES: u64 = 12;
@@ -15,6 +17,8 @@ pub(crate) struct Chance {
     pub(crate) story: u64,
     pub(crate) cut: Cut,
     failures: u32,
+    /// The life before which all stores are lost, if they are.
+    stores_lost_before: Option<usize>,
 }
 
 impl Chance {
@@ -33,11 +37,24 @@ impl Chance {
             restarts: random.random_range(0..2),
         };
         let failures = random.random_range(1..=4);
+        let stores_lost_before = random.random_bool(0.25).then(|| random.random_range(1..=3));
         Self {
             random,
             story,
             cut,
             failures,
+            stores_lost_before,
+        }
+    }
+
+    /// What becomes of stores between two lives, whatever else does.
+    pub(crate) fn between(&self) -> impl Fn(usize, &Place) + use<> {
+        let lost = self.stores_lost_before;
+        move |life, place| {
+            if Some(life) == lost {
+                // There are none where nothing was begun.
+                let _ = fs::remove_dir_all(place.state());
+            }
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rollcall_eventlog::crash_points::{CrashPoints, Failure, Kind, Trigger, Visits};
 
-use crate::life::{Cut, Place, copy_stores, live, open};
+use crate::life::{Cut, Place, copy_stores, live, open, stop_machine};
 use crate::observe::{LastValues, Records, differences, last_values, records, untruths};
 use crate::story::Story;
 
@@ -57,6 +57,9 @@ pub(crate) fn run(
             fs::rename(place.state_at_death(), place.state()).map_err(|error| error.to_string())?;
         }
         let fired = points.fired();
+        if let Some((_, _, Failure::PowerBefore | Failure::PowerAfter)) = fired {
+            stop_machine(&place.state());
+        }
         let life = Life {
             visits: points.visits(),
             path: points.path(),

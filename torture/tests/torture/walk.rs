@@ -281,7 +281,8 @@ fn steps_fail_by_chance() {
     let failures = on_all_cores(seeds, |seed| {
         let mut chance = Chance::new(seed);
         let (story, cut) = (chance.story, chance.cut);
-        let outcome = run(&Story::of(story), &cut, |_, _| (), |_| chance.trigger());
+        let between = chance.between();
+        let outcome = run(&Story::of(story), &cut, between, |_| chance.trigger());
         if let Ok(outcome) = &outcome {
             let fired = outcome
                 .lives
