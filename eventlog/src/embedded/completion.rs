@@ -6,8 +6,6 @@ use std::pin::Pin;
 use std::sync::{Arc, Condvar, Mutex};
 use std::task::{Context, Poll, Waker};
 
-use tokio::runtime::{Handle, RuntimeFlavor};
-
 use super::sync::{lock, wait};
 use crate::{CommitError, LogError};
 
@@ -101,68 +99,30 @@ pub(super) struct Completion {
 
 #[derive(Debug)]
 enum Progress {
-    Waiting(Sleepers),
+    Waiting(Vec<Waker>),
     Answered(Answer),
 }
 
 impl Default for Completion {
     fn default() -> Self {
         Self {
-            state: Mutex::new(Progress::Waiting(Sleepers::default())),
+            state: Mutex::new(Progress::Waiting(Vec::new())),
             answered: Condvar::new(),
         }
-    }
-}
-
-/// Those who wait for an answer. All of them are woken when this is dropped, wherever that is.
-#[derive(Debug, Default)]
-struct Sleepers {
-    wakers: Vec<Waker>,
-    /// The runtime that the first of them runs on, where it has threads of its own.
-    runtime: Option<Handle>,
-}
-
-impl Sleepers {
-    /// Adds a waker. Returns which it is.
-    fn add(&mut self, waker: &Waker) -> usize {
-        if self.wakers.is_empty() {
-            self.runtime = Handle::try_current()
-                .ok()
-                .filter(|it| it.runtime_flavor() == RuntimeFlavor::MultiThread);
-        }
-        self.wakers.push(waker.clone());
-        self.wakers.len() - 1
-    }
-
-    /// Wakes them from a task of their runtime, whose threads take what they wake themselves without
-    /// a lock and a system call for each. A runtime that is shut down drops the task, which wakes too.
-    fn wake(mut self) {
-        match self.runtime.take() {
-            Some(runtime) if self.wakers.len() > 1 => {
-                runtime.spawn(async move { drop(self) });
-            }
-            _ => drop(self),
-        }
-    }
-}
-
-impl Drop for Sleepers {
-    fn drop(&mut self) {
-        self.wakers.drain(..).for_each(Waker::wake);
     }
 }
 
 impl Completion {
     fn complete(&self, answer: Answer) {
         let mut state = lock(&self.state);
-        let Progress::Waiting(sleepers) = &mut *state else {
+        let Progress::Waiting(wakers) = &mut *state else {
             return;
         };
-        let sleepers = mem::take(sleepers);
+        let wakers = mem::take(wakers);
         *state = Progress::Answered(answer);
         drop(state);
         self.answered.notify_all();
-        sleepers.wake();
+        wakers.into_iter().for_each(Waker::wake);
     }
 
     /// Blocks until the unit of work is committed or not.
@@ -200,10 +160,13 @@ impl Future for PendingAppend {
                 Poll::Ready(Ok(bases[this.section] + i64::from(this.record)))
             }
             Progress::Answered(Err(refusal)) => Poll::Ready(Err(refusal.as_log_error())),
-            Progress::Waiting(sleepers) => {
+            Progress::Waiting(wakers) => {
                 match this.waker {
-                    Some(index) => sleepers.wakers[index].clone_from(context.waker()),
-                    None => this.waker = Some(sleepers.add(context.waker())),
+                    Some(index) => wakers[index].clone_from(context.waker()),
+                    None => {
+                        this.waker = Some(wakers.len());
+                        wakers.push(context.waker().clone());
+                    }
                 }
                 Poll::Pending
             }
@@ -214,21 +177,20 @@ impl Future for PendingAppend {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-    use std::sync::mpsc::{Sender, channel};
+    use std::sync::atomic::{AtomicUsize, Ordering};
     use std::task::{Context, Poll, Wake, Waker};
-    use std::time::Duration;
 
     use proptest::prelude::*;
-    use tokio::runtime::{Builder, Runtime};
 
     use super::{Owed, PendingAppend};
 
-    /// Says that it was woken.
-    struct Alarm(Sender<()>);
+    /// Counts how often it was woken.
+    #[derive(Default)]
+    struct Alarm(AtomicUsize);
 
     impl Wake for Alarm {
         fn wake(self: Arc<Self>) {
-            let _ = self.0.send(());
+            self.0.fetch_add(1, Ordering::Relaxed);
         }
     }
 
@@ -247,75 +209,36 @@ mod tests {
         Dropped,
     }
 
-    /// Where appends are asked.
-    #[derive(Clone, Copy, Debug)]
-    enum On {
-        NoRuntime,
-        /// It has no thread, and runs nothing unless it is asked to.
-        OneThread,
-        Threads,
-        /// Threads that are gone before the answer.
-        ThreadsThatEnd,
-    }
-
-    impl On {
-        fn runtime(self) -> Option<Runtime> {
-            let runtime = match self {
-                Self::NoRuntime => return None,
-                Self::OneThread => Builder::new_current_thread().build(),
-                Self::Threads | Self::ThreadsThatEnd => {
-                    Builder::new_multi_thread().worker_threads(1).build()
-                }
-            };
-            Some(runtime.unwrap())
-        }
-    }
-
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(200))]
-
-        /// Whoever waits is woken, wherever he is and whatever becomes of the others of his run.
+        /// Whoever waits is woken, whatever becomes of the others of his run.
         #[test]
         fn nobody_depends_on_another_to_be_woken(
             fates in prop::collection::vec(
                 prop_oneof![Just(Fate::Awaited), Just(Fate::Kept), Just(Fate::Dropped)],
                 1..12,
             ),
-            on in prop_oneof![
-                Just(On::NoRuntime),
-                Just(On::OneThread),
-                Just(On::Threads),
-                Just(On::ThreadsThatEnd),
-            ],
         ) {
             let owed = Owed::default();
-            let mut runtime = on.runtime();
             let mut kept = Vec::new();
             for (record, fate) in (0_u32..).zip(fates) {
-                let _entered = runtime.as_ref().map(Runtime::enter);
                 let mut append = owed.pending_append(0, record);
                 prop_assert!(poll(&mut append, Waker::noop()).is_pending());
-                let (alarm, woken) = channel();
+                let alarm = Arc::new(Alarm::default());
                 if matches!(fate, Fate::Awaited) {
-                    let waker = Waker::from(Arc::new(Alarm(alarm)));
-                    prop_assert!(poll(&mut append, &waker).is_pending());
+                    prop_assert!(poll(&mut append, &Waker::from(Arc::clone(&alarm))).is_pending());
                 }
                 if !matches!(fate, Fate::Dropped) {
-                    kept.push((append, woken, fate));
+                    kept.push((append, alarm, fate));
                 }
             }
-            if matches!(on, On::ThreadsThatEnd) {
-                runtime = None;
-            }
             owed.answer(Ok(vec![100]));
-            for (mut append, woken, fate) in kept {
+            for (mut append, alarm, fate) in kept {
                 if matches!(fate, Fate::Awaited) {
-                    prop_assert!(woken.recv_timeout(Duration::from_secs(30)).is_ok());
+                    prop_assert_eq!(alarm.0.load(Ordering::Relaxed), 1);
                 }
                 let offset = 100 + i64::from(append.record);
                 prop_assert_eq!(poll(&mut append, Waker::noop()), Poll::Ready(offset));
             }
-            drop(runtime);
         }
     }
 }
