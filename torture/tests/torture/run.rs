@@ -19,6 +19,8 @@ pub(crate) struct Life {
     pub(crate) visits: Visits,
     pub(crate) path: Vec<(&'static str, Kind)>,
     pub(crate) fired: Option<(&'static str, Kind, Failure)>,
+    /// Stores that were left with what was flushed.
+    pub(crate) stores_cut: usize,
 }
 
 /// What a run left.
@@ -57,13 +59,17 @@ pub(crate) fn run(
             fs::rename(place.state_at_death(), place.state()).map_err(|error| error.to_string())?;
         }
         let fired = points.fired();
-        if let Some((_, _, Failure::PowerBefore | Failure::PowerAfter)) = fired {
-            stop_machine(&place.state());
-        }
+        let stores_cut = match fired {
+            Some((_, _, Failure::PowerBefore | Failure::PowerAfter)) => {
+                stop_machine(&place.state())
+            }
+            _ => 0,
+        };
         let life = Life {
             visits: points.visits(),
             path: points.path(),
             fired,
+            stores_cut,
         };
         lives.push(life);
         match lived {

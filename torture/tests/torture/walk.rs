@@ -278,6 +278,7 @@ fn steps_fail_by_chance() {
         None => (1..=number("ROLLCALL_RUNS").unwrap_or(RUNS)).collect(),
     };
     let (count, done, failed_steps) = (seeds.len(), AtomicU64::new(0), AtomicU64::new(0));
+    let stores_cut = AtomicU64::new(0);
     let failures = on_all_cores(seeds, |seed| {
         let mut chance = Chance::new(seed);
         let (story, cut) = (chance.story, chance.cut);
@@ -290,6 +291,8 @@ fn steps_fail_by_chance() {
                 .filter(|life| life.fired.is_some())
                 .count();
             failed_steps.fetch_add(fired as u64, Ordering::Relaxed);
+            let cut: usize = outcome.lives.iter().map(|life| life.stores_cut).sum();
+            stores_cut.fetch_add(cut as u64, Ordering::Relaxed);
         }
         let failed = verdict(story, &cut, &outcome)
             .and_then(|()| no_store_was_ahead(&outcome))
@@ -309,6 +312,10 @@ fn steps_fail_by_chance() {
     assert!(
         count == 1 || failed_steps >= count as u64,
         "{failed_steps} failures in {count} runs"
+    );
+    assert!(
+        count < 100 || stores_cut.into_inner() > 0,
+        "no power failure took anything from a store"
     );
     assert!(
         failures.is_empty(),
